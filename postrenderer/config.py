@@ -1,0 +1,112 @@
+"""The configuration file: a YAML mapping of settings, validated by pydantic, with errors that name file, line and key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from postrenderer.images import parse_image_uid
+from postrenderer.model import UID_MAX, Refused
+from postrenderer.settings import BY_NAME, parse_kagent_version, suggest_name
+from postrenderer.yaml import Node, YamlError, load_tree
+
+Uid = Annotated[StrictInt, Field(ge=1, le=UID_MAX)]
+
+
+def _to_text(value: Any) -> Any:
+    # A version such as `0.10` is a number to YAML, and `0.1` once it is read: only quotes keep what was meant.
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError("write the version in quotes; without them 0.10 is the number 0.1")
+    return parse_kagent_version(value) if isinstance(value, str) else value
+
+
+def _check_images(value: Any) -> Any:
+    if isinstance(value, dict):
+        for image, uid in value.items():
+            parse_image_uid(f"{image}={uid}")
+    return value
+
+
+class ConfigFile(BaseModel):
+    """Settings of sandbox-postrenderer. Each key is the option of the same name."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, title="sandbox-postrenderer configuration", alias_generator=lambda name: name.replace("_", "-")
+    )
+
+    image_uid: Annotated[dict[StrictStr, Uid], BeforeValidator(_check_images)] | None = Field(
+        None, description=BY_NAME["image-uid"].help
+    )
+    default_uid: Uid | None = Field(None, description=BY_NAME["default-uid"].help)
+    unknown_image: Literal["skip", "nonroot", "fail"] | None = Field(None, description=BY_NAME["unknown-image"].help)
+    override: Literal["fields", "objects"] | None = Field(None, description=BY_NAME["override"].help)
+    levels: Literal["both", "container"] | None = Field(None, description=BY_NAME["levels"].help)
+    kagent_version: Annotated[StrictStr, BeforeValidator(_to_text)] | None = Field(
+        None, description=BY_NAME["kagent-version"].help
+    )
+    scc: Literal["none", "restricted-v2", "restricted-v3", "nonroot-v2"] | None = Field(
+        None, description=BY_NAME["scc"].help
+    )
+    only_kind: tuple[StrictStr, ...] | None = Field(None, description=BY_NAME["only-kind"].help)
+    skip_kind: tuple[StrictStr, ...] | None = Field(None, description=BY_NAME["skip-kind"].help)
+    strict: StrictBool | None = Field(None, description=BY_NAME["strict"].help)
+    honor_skip: StrictBool | None = Field(None, description=BY_NAME["honor-skip"].help)
+    max_input: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description=BY_NAME["max-input"].help)
+
+    def to_values(self) -> dict[str, Any]:
+        """The settings that the file gives, by field."""
+        values = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        if self.image_uid is not None:
+            values["image_uid"] = tuple(self.image_uid.items())
+        return values
+
+
+def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Read a configuration file's text into settings by field.
+
+    Raises `Refused` for a file that is not valid, and for a setting that an operator has locked.
+    """
+    try:
+        tree = load_tree(text)
+        if tree is None or tree.is_null(0):
+            return {}
+        root = tree.root
+        if not root.is_mapping:
+            raise YamlError("must be a mapping of settings, such as `default-uid: 1001`", root.line)
+        lines = _check_keys(root, locked)
+        config = ConfigFile.model_validate(_to_plain(root))
+    except YamlError as error:
+        raise Refused(f"{source}, line {error.line}: {error.message}") from None
+    except ValidationError as error:
+        raise Refused(_explain(error, source, lines)) from None
+    return config.to_values()
+
+
+def _check_keys(root: Node, locked: tuple[str, ...]) -> dict[str, int]:
+    """The line of each key. Raises `YamlError` for a key that is no setting, or locked."""
+    lines: dict[str, int] = {}
+    for key in root.tree.keys(root.index):
+        pair = root.tree.own_pair(root.index, key)
+        lines[key] = root.tree.line(pair.key) if pair else root.line
+        if key not in BY_NAME:
+            raise YamlError(f"{key} is no setting; {suggest_name(key, BY_NAME)}", lines[key])
+        if key in locked:
+            raise YamlError(f"{key} is locked by the operator (--locked): take it out", lines[key])
+    return lines
+
+
+def _to_plain(node: Node) -> Any:
+    if node.is_mapping:
+        return {key: _to_plain(value) for key, value in node.items()}
+    if node.is_scalar:
+        return node.value
+    return tuple(_to_plain(entry) for entry in node.entries())
+
+
+def _explain(error: ValidationError, source: str, lines: dict[str, int]) -> str:
+    first = error.errors(include_url=False)[0]
+    key = str(first["loc"][0]) if first["loc"] else "?"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("image-uid: ")
+    got = f" (got {first['input']!r})" if not isinstance(first["input"], dict) else ""
+    return f"{source}, line {lines.get(key, 1)}: {key}: {message[0].lower()}{message[1:]}{got}"

@@ -1,0 +1,1 @@
+"""Who calls the program, and in which contract: one module each."""

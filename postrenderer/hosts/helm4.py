@@ -1,0 +1,97 @@
+"""Helm 4's plugin of type `postrenderer/v1`: a directory that `helm plugin install` links, or a package for others.
+
+Measured with Helm 4.3: unknown keys of plugin.yaml are fatal; `command` is split at blanks before `${HELM_PLUGIN_DIR}` is
+put in, so that an interpreter's path with a blank needs a launcher; a version that is no strict semver hides the plugin.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import sys
+import tarfile
+
+from postrenderer.entry import HOST_ARGUMENTS
+from postrenderer.files import write_file
+from postrenderer.model import Refused
+
+NAME = "sandbox-postrenderer"
+_PEP_440 = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:(a|b|rc)(\d+))?(?:\.post\d+)?(?:\.dev(\d+))?(?:\+.*)?\Z")
+_STAGES = {"a": "alpha", "b": "beta", "rc": "rc"}
+
+_PLUGIN = """\
+apiVersion: v1
+type: postrenderer/v1
+name: {name}
+version: {version}
+runtime: subprocess
+runtimeConfig:
+  platformCommand:
+    - command: {command}
+      args: [{arguments}]
+"""
+
+# `-c` and not `-m`: both put the current directory, here the chart's, at the head of the module path; this takes it out.
+_LAUNCHER = """\
+#!/bin/sh
+exec {python} -c 'import sys; sys.path[:] = [p for p in sys.path if p]
+from postrenderer.entry import main
+sys.exit(main())' "$@"
+"""
+
+
+def to_semver(version: str) -> str:
+    """Turn a version of PEP 440 into one that Helm accepts: `0.2.0rc1` to `0.2.0-rc.1`, `0.2.dev3` to `0.2.0-dev.3`."""
+    match = _PEP_440.match(version)
+    if match is None:
+        raise Refused(f"version {version} cannot be turned into a semantic version, which Helm 4 asks for")
+    major, minor, patch, stage, number, dev = match.groups()
+    parts = [f"{_STAGES[stage]}.{int(number)}"] if stage else []
+    if dev is not None:
+        parts.append(f"dev.{int(dev)}")
+    release = f"{major}.{minor or 0}.{patch or 0}"
+    return f"{release}-{'.'.join(parts)}" if parts else release
+
+
+def format_plugin(version: str, command: str) -> str:
+    """Write plugin.yaml."""
+    arguments = ", ".join(f'"{argument}"' for argument in HOST_ARGUMENTS)
+    return _PLUGIN.format(name=NAME, version=to_semver(version), command=command, arguments=arguments)
+
+
+def get_default_directory(environment: dict[str, str]) -> str:
+    """A directory of the user's own that stays: Helm links it, and a new version is written over it."""
+    data = environment.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, NAME, "helm4", NAME)
+
+
+def write_plugin(directory: str, version: str) -> str:
+    """Write the plugin for this very installation, whether it is on PATH or not. Returns the directory, absolute."""
+    directory = os.path.abspath(directory)
+    os.makedirs(directory, exist_ok=True)
+    launcher = os.path.join(directory, "run")
+    write_file(launcher, [_LAUNCHER.format(python=shlex.quote(sys.executable)).encode()])
+    os.chmod(launcher, 0o755)
+    plugin = format_plugin(version, "${HELM_PLUGIN_DIR}/run")
+    write_file(os.path.join(directory, "plugin.yaml"), [plugin.encode()])
+    return directory
+
+
+def package_plugin(path: str, version: str) -> None:
+    """Write a package for others, a `.tgz`: its plugin looks for the command on PATH."""
+    content = format_plugin(version, NAME).encode()
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        member = tarfile.TarInfo(f"{NAME}/plugin.yaml")
+        member.size = len(content)
+        member.mode = 0o644
+        archive.addfile(member, io.BytesIO(content))
+    write_file(path, [stream.getvalue()])
+
+
+def is_short_lived(executable: str) -> bool:
+    """Tell whether the interpreter will vanish: `pipx run` and `uvx` keep theirs in a cache."""
+    parts = os.path.normpath(executable).split(os.sep)
+    return ".cache" in parts and ("pipx" in parts or "uv" in parts)

@@ -1,0 +1,49 @@
+"""Findings as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from postrenderer.model import Finding
+
+COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
+WHAT_NEXT = "nothing changes in a cluster until a pod is created anew"
+
+
+def format_place(finding: Finding) -> str:
+    """Say where: `templates/agent.yaml, document 3, SandboxAgent/web, line 41`."""
+    parts = [finding.source]
+    if finding.document is not None:
+        parts.append(f"document {finding.document}")
+    if finding.resource is not None:
+        parts.append(str(finding.resource))
+    if finding.line is not None:
+        parts.append(f"line {finding.line}")
+    return ", ".join(part for part in parts if part)
+
+
+def format_finding(finding: Finding) -> str:
+    return f"{finding.level}: {format_place(finding)}: {finding.message} [{finding.id}]"
+
+
+def select_findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[Finding]:
+    """Errors first, then warnings, then (`verbose`) notes; otherwise in the order in which they were found."""
+    levels = ("error", "warning", "note") if verbose else ("error", "warning")
+    findings = list(findings)
+    for level in levels:
+        yield from (finding for finding in findings if finding.level == level)
+
+
+def format_summary(resources: int, additions: int, findings: Iterable[Finding]) -> str:
+    """One line: what was found, what was added, how much there is to read, and what happens next."""
+    levels = [finding.level for finding in findings]
+    counts = [_count(levels.count("error"), "error"), _count(levels.count("warning"), "warning")]
+    to_read = "".join(f", {count}" for count in counts if not count.startswith("0 "))
+    found = _count(resources, "resource")
+    if not additions:
+        return f"nothing to add to {found}{to_read}"
+    return f"{_count(additions, 'value')} added to {found}{to_read}; {WHAT_NEXT}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

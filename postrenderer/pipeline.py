@@ -1,0 +1,303 @@
+"""The one function of the library: bytes and settings in, bytes and findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from postrenderer.identity import decide
+from postrenderer.images import resolve_identity
+from postrenderer.model import (
+    Addition,
+    Change,
+    Finding,
+    Identity,
+    Image,
+    Kind,
+    Location,
+    Refused,
+    Remark,
+    Resource,
+    ResourceId,
+    Settings,
+    Workload,
+)
+from postrenderer.plugins import Plugins
+from postrenderer.remarks import describe_container, find_containers_without_identity, find_unknown_containers, remark_decision
+from postrenderer.stream import Buffer, Document, find_candidates, find_documents, find_encoding_problem
+from postrenderer.yaml import BrokenYaml, Insertion, Node, Tree, YamlError, insert_pairs, load_tree
+
+SKIP_ANNOTATION = "sandbox-postrenderer.io/skip"
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a stream: its pieces (slices of the input, and edited documents), and what there is to report.
+
+    `failures` are the policies that are not met: where there are any, nothing may be emitted.
+    """
+
+    pieces: list[Buffer | memoryview]
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    resources: int = 0
+    additions: int = 0
+
+
+def render(
+    data: Buffer,
+    settings: Settings,
+    plugins: Plugins,
+    *,
+    source: str = "standard input",
+    is_file: bool = False,
+    keep_changes: bool = False,
+) -> Result:
+    """Post-render a stream. With `keep_changes`, the result holds each edited document before and after.
+
+    A file (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not
+    sound, in a sentence that says where.
+    """
+    check_input(data, settings, source)
+    check_kinds(settings, plugins)
+    return _Run(data, settings, plugins, source, is_file, keep_changes).render()
+
+
+def check_input(data: Buffer, settings: Settings, source: str) -> None:
+    """Refuse a stream that is too large or no UTF-8."""
+    if len(data) > settings.max_input:
+        raise Refused(f"{source}: larger than {settings.max_input} bytes; raise the limit with --max-input BYTES")
+    encoding = find_encoding_problem(data)
+    if encoding:
+        raise Refused(f"{source}: is {encoding}; convert it to UTF-8")
+
+
+def check_kinds(settings: Settings, plugins: Plugins) -> None:
+    """Refuse a name in `only-kind` or `skip-kind` that no loaded kind has: it is surely misspelt."""
+    known = {name for kind in plugins.kinds.values() for name in (kind.kind, f"{kind.kind}.{kind.group}")}
+    for option, names in (("only-kind", settings.only_kind), ("skip-kind", settings.skip_kind)):
+        for name in names:
+            if name not in known:
+                raise Refused(f"{option}: no kind is called {name}; there are {', '.join(sorted(known))}")
+
+
+class _NotRendered(Exception):
+    """The file is a Helm template."""
+
+
+class _Run:
+    """One stream on its way: what does not change from document to document, and the answers about images so far."""
+
+    def __init__(
+        self, data: Buffer, settings: Settings, plugins: Plugins, source: str, is_file: bool, keep_changes: bool
+    ) -> None:
+        self.data = data
+        self.settings = settings
+        self.plugins = plugins
+        self.source = source
+        self.is_file = is_file
+        self.keep_changes = keep_changes
+        self.identities: dict[Image | None, Identity] = {}
+        self.result = Result([])
+
+    def render(self) -> Result:
+        view = memoryview(self.data)
+        copied = 0
+        pieces = self.result.pieces
+        try:
+            for document in find_documents(self.data, find_candidates(self.data, self.plugins.kind_names)):
+                text = self._render_document(document)
+                if text is not None:
+                    pieces.append(view[copied : document.start])
+                    pieces.append(text.encode())
+                    copied = document.end
+        except _NotRendered:
+            return self._copy_template()
+        pieces.append(view[copied:])
+        return self.result
+
+    def _copy_template(self) -> Result:
+        message = "is a Helm template that was not rendered: copied; render the chart and pipe its output in"
+        return Result([self.data], [Finding("template-not-rendered", "warning", message, source=self.source)])
+
+    def _render_document(self, document: Document) -> str | None:
+        """The document's new text; None where it stays as it is."""
+        location = Location(document.source or self.source, document.number, document.line)
+        try:
+            text = _decode(self.data, document)
+            tree = load_tree(text)
+        except BrokenYaml as error:
+            if self.is_file and b"{{" in self.data:
+                raise _NotRendered from None
+            raise _refuse(location, None, error) from None
+        except YamlError as error:
+            raise _refuse(location, None, error) from None
+        if tree is None:
+            return None
+        additions: list[Addition] = []
+        resource: Resource | None = None
+        try:
+            _refuse_glued_marker(tree)
+            for resource, kind in find_resources(tree, location, self.plugins.kinds):
+                additions.extend(self._render_resource(resource, kind))
+            if not additions:
+                return None
+            inserted = insert_pairs(tree, [Insertion(item.path, item.key, item.value) for item in additions])
+        except YamlError as error:
+            raise _refuse(location, resource, error) from None
+        self.result.additions += len(additions)
+        if inserted.written_out and resource is not None:
+            self._report([_remark_written_out(inserted.written_out)], resource)
+        if self.keep_changes:
+            self.result.changes.append(Change(document.start, document.line, text, inserted.text))
+        return inserted.text
+
+    def _render_resource(self, resource: Resource, kind: Kind) -> list[Addition]:
+        settings = self.settings
+        if not _is_wanted(kind, settings):
+            return []
+        self.result.resources += 1
+        workload = kind.read(resource, settings)
+        if isinstance(workload, Remark):
+            self._report([workload], resource)
+            return []
+        if settings.honor_skip and is_skipped(resource):
+            message = f"is skipped by its annotation {SKIP_ANNOTATION}: left alone"
+            self._report([Remark("skipped-by-annotation", "note", message, resource.node.line)], resource)
+            self._check_strict(workload, ())
+            return []
+        decision = decide(workload, self._identify, settings)
+        self._report(remark_decision(workload, decision, settings), resource)
+        additions = decision.additions
+        self._check_strict(workload, additions)
+        if settings.unknown_image == "fail":
+            for container in find_unknown_containers(workload, decision, settings):
+                image = container.image.reference if container.image else "no image"
+                self._fail(resource, f"{describe_container(container)}: image {image} is unknown (unknown-image: fail)")
+        return [*additions, *self.plugins.ask_additions(workload, settings)]
+
+    def _identify(self, image: Image | None) -> Identity:
+        known = self.identities.get(image)
+        if known is None:
+            known = self.identities[image] = resolve_identity(image, self.settings, self.plugins.ask_image)
+        return known
+
+    def _check_strict(self, workload: Workload, additions: tuple[Addition, ...]) -> None:
+        if self.settings.strict:
+            for container in find_containers_without_identity(workload, additions, self.settings):
+                self._fail(workload.resource, f"{describe_container(container)} has no runtime identity (strict)")
+
+    def _fail(self, resource: Resource, message: str) -> None:
+        location = resource.location
+        self.result.failures.append(f"{location.source}, document {location.document}, {resource.id}: {message}")
+
+    def _report(self, remarks: Iterable[Remark], resource: Resource) -> None:
+        location = resource.location
+        self.result.findings.extend(
+            Finding(
+                remark.id,
+                remark.level,
+                remark.message,
+                resource.id,
+                location.source,
+                location.document,
+                location.line + remark.line - 1,
+                remark.path,
+                remark.field,
+                remark.value,
+                remark.origin,
+            )
+            for remark in remarks
+        )
+
+
+def _decode(data: Buffer, document: Document) -> str:
+    try:
+        return str(memoryview(data)[document.start : document.end], "utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", document.start, document.start + error.start) + 1
+        raise YamlError(f"the byte {error.object[error.start]:#04x} is not UTF-8: convert the file", line) from None
+
+
+def _refuse_glued_marker(tree: Tree) -> None:
+    """`---apiVersion: v1` is no border: kubectl and kustomize refuse it, and here it would hide a resource."""
+    if tree.root.is_mapping:
+        for key, pairs in tree.mapping(0).pairs.items():
+            if key.startswith("---"):
+                raise YamlError(
+                    "the marker `---` is glued to what follows: put a line break behind it", tree.line(pairs[0].key)
+                )
+
+
+def _refuse(location: Location, resource: Resource | None, error: YamlError) -> Refused:
+    who = f" {resource.id}," if resource else ""
+    line = location.line + error.line - 1
+    return Refused(f"{location.source}, document {location.document},{who} line {line}: {error.message}", line)
+
+
+def find_resources(
+    tree: Tree, location: Location, kinds: dict[tuple[str, str], Kind]
+) -> Iterator[tuple[Resource, Kind]]:
+    """Yield the resources of known kinds in a document: the document itself, or the items of a List."""
+    root = tree.root
+    if not root.is_mapping:
+        return
+    api_version, kind = root.scalar("apiVersion"), root.scalar("kind")
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        return
+    found = _make_resource(root, api_version, kind, (), location, kinds)
+    if found is not None:
+        yield found
+        return
+    of_items = kind.removesuffix("List")
+    group = api_version.rpartition("/")[0]
+    if kind == "List" or (of_items != kind and (group, of_items) in kinds):
+        for index, item in enumerate(root.sequence("items")):
+            item_version = item.scalar("apiVersion")
+            item_kind = item.scalar("kind")
+            if kind != "List":  # the items of a typed list may leave out what the list says already
+                item_version, item_kind = item_version or api_version, item_kind or of_items
+            if isinstance(item_version, str) and isinstance(item_kind, str):
+                found = _make_resource(item, item_version, item_kind, ("items", index), location, kinds)
+                if found is not None:
+                    yield found
+
+
+def _make_resource(
+    node: Node,
+    api_version: str,
+    kind: str,
+    path: tuple[str | int, ...],
+    location: Location,
+    kinds: dict[tuple[str, str], Kind],
+) -> tuple[Resource, Kind] | None:
+    group, _, version = api_version.rpartition("/")
+    known = kinds.get((group, kind))
+    if known is None:
+        return None
+    name = node.scalar("metadata", "name") or node.scalar("metadata", "generateName") or "(no name)"
+    namespace = node.scalar("metadata", "namespace") or ""
+    resource_id = ResourceId(api_version, kind, str(namespace), str(name))
+    return Resource(resource_id, group, version, node, path, location), known
+
+
+def _is_wanted(kind: Kind, settings: Settings) -> bool:
+    names = {kind.kind, f"{kind.kind}.{kind.group}"}
+    if names & set(settings.skip_kind):
+        return False
+    return not settings.only_kind or bool(names & set(settings.only_kind))
+
+
+def is_skipped(resource: Resource) -> bool:
+    value = resource.node.scalar("metadata", "annotations", SKIP_ANNOTATION)
+    return value is True or value == "true"
+
+
+def _remark_written_out(lines: list[int]) -> Remark:
+    where = ", ".join(str(line) for line in lines)
+    message = (
+        f"what is shared through an alias or a merge key (line {where} of the document) stood in the way: "
+        "it was written out there, so that nothing else that reads it changes"
+    )
+    return Remark("re-emitted", "warning", message, lines[0])

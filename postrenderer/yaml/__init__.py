@@ -1,0 +1,7 @@
+"""YAML read with positions and edited without being rewritten. This package knows nothing of Kubernetes."""
+
+from postrenderer.yaml.errors import BrokenYaml, YamlError
+from postrenderer.yaml.insert import Inserted, Insertion, insert_pairs
+from postrenderer.yaml.tree import Node, Tree, load_tree
+
+__all__ = ["BrokenYaml", "Inserted", "Insertion", "Node", "Tree", "YamlError", "insert_pairs", "load_tree"]

@@ -1,0 +1,213 @@
+"""Write out what is shared and stands on the way to an insertion: aliases, anchored values that others read, merged values.
+
+Adding to a shared value would change every place that reads it. So the place at hand gets a copy of its own, as text,
+and the rest of the document stays as it is. A document that was treated so is reported as re-emitted.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from copy import copy
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+
+from postrenderer.yaml.edits import Edit, Plan, Target, apply_edits, erase_with_blanks, insert_lines, plan_target
+from postrenderer.yaml.errors import YamlError
+from postrenderer.yaml.events import Event
+from postrenderer.yaml.style import Verbatim, find_column, find_newline, find_step, indent_lines
+from postrenderer.yaml.tree import Tree, load_tree
+from postrenderer.yaml.verify import verify_edit
+
+Path = tuple[str | int, ...]
+MAX_COPY = 10_000
+_MAX_ROUNDS = 1_000
+
+
+class _Step(NamedTuple):
+    """One node on a path: its index as written (an alias stays one), its key's index if it has one, its parent."""
+
+    index: int
+    key: int | None
+    parent: int
+
+
+class _Merged(NamedTuple):
+    """A value that a mapping has only through a merge key."""
+
+    mapping: int
+    parent: int | None
+    key: str
+    source: int
+
+
+def write_out(tree: Tree, paths: list[Path]) -> tuple[Tree, list[int]]:
+    """Write out whatever is shared on the paths. Returns the new tree and the lines (from 1) of what was written out.
+
+    Raises `YamlError` where a copy would be too large, or where it could not be told apart.
+    """
+    lines: list[int] = []
+    for _ in range(_MAX_ROUNDS):
+        plans = next((plans for path in paths if (plans := _plan_next(tree, path))), None)
+        if plans is None:
+            return tree, lines
+        lines.append(tree.line(plans[0].at))
+        text = apply_edits(tree.text, [edit for plan in plans for edit in plan.edits])
+        verify_edit(tree, plans, text)
+        loaded = load_tree(text)
+        assert loaded is not None
+        tree = loaded
+    raise YamlError("too many aliases stand on the way to what is to be added: write them out by hand")
+
+
+def _plan_next(tree: Tree, path: Path) -> list[Plan] | None:
+    """Plan how to write out the first shared thing on a path; None where there is none."""
+    index, parent = 0, None
+    for key in path:
+        if isinstance(key, int):
+            step = _Step(tree.entries(index)[key], None, index)
+        else:
+            own = tree.own_pair(index, key)
+            if own is None:
+                source = tree.find_value(index, key)
+                if source is None or tree.is_null(source):
+                    return None
+                return [_copy_merged(tree, _Merged(index, parent, key, source))]
+            step = _Step(own.value, own.key, index)
+        event = tree.events[step.index]
+        if event.__class__ is AliasEvent:
+            return [_replace_alias(tree, step, tree.follow(step.index))]
+        if event.anchor is not None:
+            readers = sorted(alias for alias, target in tree.aliases.items() if target == step.index)
+            if readers:
+                return _move_anchor(tree, step.index, readers[0])
+        if tree.is_null(step.index) or not tree.is_mapping(step.index) and isinstance(key, str) and key == path[-1]:
+            return None
+        parent, index = index, step.index
+    return None
+
+
+def _copy_merged(tree: Tree, merged: _Merged) -> Plan:
+    value = _copy(tree, merged.source)
+    return plan_target(tree, Target(merged.mapping, None, merged.parent, {merged.key: value}))
+
+
+def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = None) -> Plan:
+    """Put a copy of `source` in the place of an alias; with `anchor`, the copy is what later aliases refer to."""
+    text, events = tree.text, tree.events
+    alias = events[step.index]
+    start, end = alias.start_mark.index, alias.end_mark.index
+    value = _copy(tree, source)
+    mark = f"&{anchor}" if anchor else ""
+    meaning = value.events
+    if anchor:
+        first = copy(meaning[0])
+        first.anchor = anchor
+        meaning = [first, *meaning[1:]]
+    newline = find_newline(text, start)
+    if events[step.parent].flow_style or not value.is_nested:
+        edits = [Edit(start, end, f"{mark} {value.flow}".lstrip())]
+    elif step.key is not None:
+        column = find_column(tree, step.parent)
+        lines = indent_lines(value.block, column + find_step(tree))
+        kept = [Edit(start, end, mark)] if mark else erase_with_blanks(text, start, end)
+        edits = [*kept, insert_lines(text, end, lines, column, newline)]
+    else:
+        column = alias.start_mark.column
+        lines = indent_lines(value.block, column)
+        if mark:
+            edits = [Edit(start, end, mark), insert_lines(text, end, lines, column, newline)]
+        else:
+            edits = [Edit(start, end, newline.join([lines[0].lstrip(), *lines[1:]]))]
+    return Plan(edits, step.index, 1, meaning)
+
+
+def _move_anchor(tree: Tree, index: int, reader: int) -> list[Plan]:
+    """Let the first alias that reads an anchored value become its definition, so that the value can be added to."""
+    event = tree.events[index]
+    found = re.compile(rf"&{re.escape(event.anchor)}[ \t]*").search(tree.text, event.start_mark.index)
+    assert found is not None
+    start, end = found.span()
+    if tree.text[end : end + 1] in ("\r", "\n", "#", ""):
+        end = start + 1 + len(event.anchor)
+        while tree.text[start - 1 : start] in (" ", "\t"):
+            start -= 1
+    bare = copy(event)
+    bare.anchor = None
+    return [
+        Plan([Edit(start, end, "")], index, 1, [bare]),
+        _replace_alias(tree, _find_step(tree, reader), index, event.anchor),
+    ]
+
+
+def _find_step(tree: Tree, index: int) -> _Step:
+    """Find the collection around a node."""
+    parent = max(start for start, end in tree.ends.items() if start < index < end)
+    if not tree.is_mapping(parent):
+        return _Step(index, None, parent)
+    pair = next((pair for pair in tree.own_pairs(parent) if pair.value == index), None)
+    if pair is None:
+        raise YamlError("an alias that is a key stands for something to be added to: write it out", tree.line(index))
+    return _Step(index, pair.key, parent)
+
+
+def _copy(tree: Tree, source: int) -> Verbatim:
+    """Copy a node as text, without anchors. Aliases in it stay aliases."""
+    events = tree.events[source : tree.skip(source)]
+    if len(events) > MAX_COPY:
+        raise YamlError("what an alias stands for is too large to be written out: write it out by hand", tree.line(source))
+    _refuse_ambiguous_anchors(tree)
+    bare = [_without_anchor(event) for event in events]
+    first = bare[0]
+    flow = _emit([_in_flow_style(event) for event in bare])
+    is_nested = getattr(first, "flow_style", True) is False
+    return Verbatim(_emit(bare).split("\n") if is_nested else [flow], flow, is_nested, bare)
+
+
+def _refuse_ambiguous_anchors(tree: Tree) -> None:
+    seen: dict[str, int] = {}
+    for index, event in enumerate(tree.events):
+        anchor = getattr(event, "anchor", None)
+        if anchor is None or event.__class__ is AliasEvent:
+            continue
+        if anchor in seen:
+            raise YamlError(
+                f"the anchor &{anchor} is defined twice (lines {tree.line(seen[anchor])} and {tree.line(index)}), "
+                "so what an alias stands for cannot be written out: give it two names",
+                tree.line(index),
+            )
+        seen[anchor] = index
+
+
+def _without_anchor(event: Event) -> Event:
+    if event.__class__ is AliasEvent or getattr(event, "anchor", None) is None:
+        return event
+    bare = copy(event)
+    bare.anchor = None
+    return bare
+
+
+def _in_flow_style(event: Event) -> Event:
+    if getattr(event, "flow_style", None) is not False:
+        return event
+    flow = copy(event)
+    flow.flow_style = True
+    return flow
+
+
+def _emit(events: list[Event]) -> str:
+    stream = io.StringIO()
+    emitter = YAML(typ="safe", pure=False).Emitter(stream, width=1 << 30, allow_unicode=True, indent=2)
+    for event in [StreamStartEvent(), DocumentStartEvent(explicit=False), *events, DocumentEndEvent(explicit=False)]:
+        emitter.emit(event)
+    emitter.emit(StreamEndEvent())
+    text = stream.getvalue()
+    return text[:-1] if text.endswith("\n") else text

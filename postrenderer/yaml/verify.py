@@ -1,0 +1,97 @@
+"""Prove an edit: the edited text, parsed again, has the original's events plus exactly what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
+
+from postrenderer.yaml.edits import Plan
+from postrenderer.yaml.errors import YamlError
+from postrenderer.yaml.events import Event, iterate_events
+from postrenderer.yaml.scalars import read_scalar
+from postrenderer.yaml.style import New, Verbatim
+from postrenderer.yaml.tree import Tree
+
+
+class _Differs(Exception):
+    """The edited text has another event than expected."""
+
+
+def verify_edit(tree: Tree, plans: list[Plan], text: str) -> None:
+    """Raise `YamlError` unless `text` is the tree's document with the plans carried out, event for event."""
+    try:
+        _compare(tree.events, sorted(plans, key=lambda plan: plan.at), iterate_events(text))
+    except (_Differs, StopIteration, YAMLError):
+        line = tree.line(min(plan.at for plan in plans))
+        raise YamlError(
+            "the way this document is written leaves no place where a line can be added without doubt; "
+            "write the mapping around this line in plain block style",
+            line,
+        ) from None
+
+
+def _compare(events: list[Event], plans: list[Plan], actual: Iterator[Event]) -> None:
+    at = 0
+    for plan in plans:
+        _compare_events(events[at : plan.at], actual)
+        if isinstance(plan.new, list):
+            _compare_events(plan.new, actual)
+        elif isinstance(plan.new, dict) and not plan.wrapped:
+            _compare_pairs(plan.new, actual)
+        else:
+            _compare_value(plan.new, actual)
+        at = plan.at + plan.skip
+    _compare_events(events[at:], actual)
+    if next(actual, None) is not None:
+        raise _Differs
+
+
+def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
+    # A loop without calls: it runs for every event of every candidate.
+    for event in expected:
+        found = next(actual)
+        kind = event.__class__
+        if found.__class__ is not kind:
+            raise _Differs
+        if kind is ScalarEvent:
+            if (
+                found.value != event.value
+                or found.implicit != event.implicit
+                or found.ctag != event.ctag
+                or found.anchor != event.anchor
+            ):
+                raise _Differs
+        elif kind is not MappingEndEvent and kind is not SequenceEndEvent:
+            if found.anchor != event.anchor or getattr(found, "ctag", None) != getattr(event, "ctag", None):
+                raise _Differs
+
+
+def _compare_pairs(new: New, actual: Iterator[Event]) -> None:
+    for key, value in new.items():
+        _compare_value(key, actual)
+        _compare_value(value, actual)
+
+
+def _compare_value(value: Any, actual: Iterator[Event]) -> None:
+    if isinstance(value, Verbatim):
+        _compare_events(value.events, actual)
+        return
+    event = next(actual)
+    if event.anchor is not None or event.ctag is not None:
+        raise _Differs
+    if isinstance(value, dict):
+        if event.__class__ is not MappingStartEvent:
+            raise _Differs
+        _compare_pairs(value, actual)
+        if next(actual).__class__ is not MappingEndEvent:
+            raise _Differs
+    elif event.__class__ is not ScalarEvent or not _reads_as(event, value):
+        raise _Differs
+
+
+def _reads_as(event: Event, value: bool | int | str) -> bool:
+    read = read_scalar(event.value, plain=event.implicit[0], tag=None)
+    return read == value and isinstance(read, bool) == isinstance(value, bool)
