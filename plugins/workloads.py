@@ -21,9 +21,11 @@ _TEMPLATES = {
 
 
 def _read_below(keys: tuple[str, ...]) -> Callable[[Resource, Settings], Workload | Remark]:
-    def read(resource: Resource, settings: Settings) -> Workload | Remark:
+    def read(resource: Resource, _settings: Settings) -> Workload | Remark:
         workload = read_pod_template(resource, *keys, claim_templates="volumeClaimTemplates")
-        return workload or Remark("not-a-pod", "note", "has no containers: left alone", resource.node.line, resource.path)
+        return workload or Remark(
+            "not-a-pod", "note", "has no containers: left alone", resource.node.line, resource.path
+        )
 
     return read
 

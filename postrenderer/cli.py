@@ -187,7 +187,8 @@ def _read_standard_input(settings: Settings, *, has_paths: bool) -> Buffer:
         is_terminal = os.isatty(0)
         if is_terminal and not has_paths:
             raise Refused(
-                f"nothing to read: pipe manifests in (helm template . | {PROGRAM}), or name files ({PROGRAM} render FILE)"
+                f"nothing to read: pipe manifests in (helm template . | {PROGRAM}), "
+                f"or name files ({PROGRAM} render FILE)"
             )
         return read_all(0, settings.max_input)
     except OSError as error:
@@ -222,9 +223,7 @@ def _render_inputs(session: _Session, inputs: Iterator[_Input], *, keep_changes:
 @click.option("-i", "--in-place", is_flag=True, help="Rewrite the files to which something is added; directories, too.")
 @click.option("--host", type=click.Choice(["helm4"]), hidden=True)
 @_common_options
-def render_command(
-    files: tuple[str, ...], output: str | None, in_place: bool, host: str | None, **options: Any
-) -> int:
+def render_command(files: tuple[str, ...], output: str | None, in_place: bool, host: str | None, **options: Any) -> int:
     """Add the runtime identity that Sandbox pods lack, and change nothing else.
 
     Reads the FILEs, or standard input; `-` is standard input. A FILE may be a directory with --in-place.
@@ -313,7 +312,9 @@ def images_show(images: tuple[str, ...], **options: Any) -> None:
 
 @group.command(name="helm-plugin")
 @click.option("--dir", "directory", metavar="DIR", help="Write the plugin's directory here.")
-@click.option("--package", metavar="FILE", help="Write a package (.tgz) for others instead; it uses the command on PATH.")
+@click.option(
+    "--package", metavar="FILE", help="Write a package (.tgz) for others instead; it uses the command on PATH."
+)
 def helm_plugin(directory: str | None, package: str | None) -> None:
     """Write Helm 4's plugin and print its path: helm plugin install "$(sandbox-postrenderer helm-plugin)"."""
     from postrenderer.hosts import helm4
@@ -325,5 +326,8 @@ def helm_plugin(directory: str | None, package: str | None) -> None:
         click.echo(os.path.abspath(package))
         return
     if helm4.is_short_lived(sys.executable):
-        _say("warning: this interpreter is a temporary one and will vanish, and the plugin with it: install with pipx", "yellow")
+        _say(
+            "warning: this interpreter is a temporary one and will vanish, and the plugin with it: install with pipx",
+            "yellow",
+        )
     click.echo(helm4.write_plugin(directory or helm4.get_default_directory(dict(os.environ)), __version__))

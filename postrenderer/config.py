@@ -1,4 +1,4 @@
-"""The configuration file: a YAML mapping of settings, validated by pydantic, with errors that name file, line and key."""
+"""The configuration file: a YAML mapping of settings, validated by pydantic; errors name file, line and key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class ConfigFile(BaseModel):
     """Settings of sandbox-postrenderer. Each key is the option of the same name."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, title="sandbox-postrenderer configuration", alias_generator=lambda name: name.replace("_", "-")
+        extra="forbid",
+        frozen=True,
+        title="sandbox-postrenderer configuration",
+        alias_generator=lambda name: name.replace("_", "-"),
     )
 
     image_uid: Annotated[dict[StrictStr, Uid], BeforeValidator(_check_images)] | None = Field(

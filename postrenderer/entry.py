@@ -45,7 +45,7 @@ def main() -> int:
 
 def _is_plain(data: bytearray) -> bool:
     """Tell whether a stream is small enough, surely UTF-8, and without a candidate."""
-    if len(data) > _MAX_INPUT or 0 in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if len(data) > _MAX_INPUT or 0 in data[:4] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return False
     if data.find(NAMES[0].encode()) < 0:  # a test holds every name to contain the first
         return True

@@ -41,8 +41,8 @@ def kinds() -> list[Kind] | None:
     """The kinds that the plugin knows.
 
     Called once a run: after the byte search has hit a built-in name, or at the start when a plugin is named.
-    Return a list of `Kind`. Its `read(resource, settings)` returns a `Workload`, or a `Remark` that says why the resource
-    is left alone. Two plugins that know the same kind of the same group are an error.
+    Return a list of `Kind`. Its `read(resource, settings)` returns a `Workload`, or a `Remark` that says why the
+    resource is left alone. Two plugins that know the same kind of the same group are an error.
     """
 
 
@@ -50,8 +50,9 @@ def kinds() -> list[Kind] | None:
 def image_identity(image: ImageReference) -> Identity | None:
     """Whom an image runs as.
 
-    Called once for each distinct image that the user's own table does not answer. The first answer wins, in the order in
-    which plugins are named. Return an `Identity` (`uid` 0: the image runs as root), or None where the plugin does not know.
+    Called once for each distinct image that the user's own table does not answer. The first answer wins, in the order
+    in which plugins are named. Return an `Identity` (`uid` 0: the image runs as root), or None where the plugin does
+    not know.
     """
 
 

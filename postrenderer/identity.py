@@ -44,7 +44,7 @@ def decide(workload: Workload, identify: Callable[[Image | None], Identity], set
     identities = tuple(identify(container.image) for container in workload.containers)
     answers = [
         answer_fields(workload, container, identity, settings)
-        for container, identity in zip(workload.containers, identities)
+        for container, identity in zip(workload.containers, identities, strict=True)
     ]
     pod = _default_pod_context(workload, answers, settings)
     additions = [*pod]
@@ -114,9 +114,7 @@ def group_by_context(workload: Workload) -> dict[Context, list[int]]:
 def _agree(answers: list[Answers]) -> Answers:
     first, *others = answers
     return {
-        name: value
-        for name, value in first.items()
-        if all(name in other and other[name] == value for other in others)
+        name: value for name, value in first.items() if all(name in other and other[name] == value for other in others)
     }
 
 
@@ -128,7 +126,7 @@ def _default_pod_context(workload: Workload, answers: list[Answers], settings: S
     for name in get_applicable_fields(workload, settings):
         is_needed = False
         values = set()
-        for container, answer in zip(workload.containers, answers):
+        for container, answer in zip(workload.containers, answers, strict=True):
             has_own = container.context.user_value(name) is not None
             is_needed = is_needed or not has_own
             if name in answer:
@@ -144,7 +142,7 @@ def _default_pod_context(workload: Workload, answers: list[Answers], settings: S
 def _default_container_context(
     workload: Workload, context: Context, answers: Answers, pod: list[Addition], settings: Settings
 ) -> list[Addition]:
-    """A missing context is created with what its container answers; a supplied one is completed where nothing counts."""
+    """A missing context is created with what its container answers; a supplied one is completed."""
     if context.supplied and settings.override == "objects":
         return []
     inherited = {addition.key for addition in pod} if context.supplied else set()
@@ -164,7 +162,7 @@ def _with_origins(additions: list[Addition], workload: Workload, identities: tup
     for addition in additions:
         sources = [
             identity.source if identity.uid else "the user's runAsUser"
-            for container, identity in zip(workload.containers, identities)
+            for container, identity in zip(workload.containers, identities, strict=True)
             if addition.path in (workload.pod.path, container.context.path)
             and not is_root_by_choice(workload, container)
             and (addition.key != RUN_AS_USER or identity.uid == addition.value)

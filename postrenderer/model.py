@@ -5,7 +5,7 @@ Nothing here knows YAML text, a host, or the command line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class PolicyFailure(Exception):
-    """The input is sound, but a policy that the user asked for (`strict`, `unknown-image fail`) is not met. Exit code 1."""
+    """The input is sound, but a policy that was asked for (`strict`, `unknown-image: fail`) is not met. Exit code 1."""
 
 
 class Node(Protocol):
@@ -63,13 +63,13 @@ class Node(Protocol):
     def mapping(self, *keys: str) -> Node | None:
         """The mapping below `keys`, or None where one of them is absent or null."""
 
-    def sequence(self, *keys: str) -> list[Node]:
+    def sequence(self, *keys: str) -> Sequence[Node]:
         """The entries of the sequence below `keys`; empty where it is absent, null or empty."""
 
     def scalar(self, *keys: str) -> Value:
         """The scalar below `keys`, or None where it is absent or null or no scalar."""
 
-    def items(self) -> list[tuple[str, Node]]:
+    def items(self) -> Sequence[tuple[str, Node]]:
         """The pairs of this mapping whose value is not null."""
 
 
@@ -134,7 +134,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class UserValue:
-    """A field that the user wrote. `value` is what `kubectl` reads, or None with `valid` false where it has no scalar."""
+    """A field that the user wrote. `value` is what `kubectl` reads; None, and not `valid`, where it is no scalar."""
 
     value: Value
     line: int
@@ -217,7 +217,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A remark in its place: the resource, the input's name (Helm's `# Source:` where there is one), the document's number.
+    """A remark in its place: the resource, the input's name or Helm's template, the document's number.
 
     `line` counts from 1 in the whole input.
     """

@@ -88,9 +88,7 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     if path:
         settings = merge_settings(settings, _read_config_file(path, read_capabilities(options, environment)), path)
     settings = merge_settings(settings, read_environment(environment), "environment")
-    given = {
-        setting.field: value for setting in SETTINGS if (value := options.get(setting.field)) is not None
-    }
+    given = {setting.field: value for setting in SETTINGS if (value := options.get(setting.field)) is not None}
     return merge_settings(settings, given, "options")
 
 

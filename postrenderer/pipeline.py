@@ -23,7 +23,12 @@ from postrenderer.model import (
     Workload,
 )
 from postrenderer.plugins import Plugins
-from postrenderer.remarks import describe_container, find_containers_without_identity, find_unknown_containers, remark_decision
+from postrenderer.remarks import (
+    describe_container,
+    find_containers_without_identity,
+    find_unknown_containers,
+    remark_decision,
+)
 from postrenderer.stream import Buffer, Document, find_candidates, find_documents, find_encoding_problem
 from postrenderer.yaml import BrokenYaml, Insertion, Node, Tree, YamlError, insert_pairs, load_tree
 
@@ -82,7 +87,7 @@ def check_kinds(settings: Settings, plugins: Plugins) -> None:
                 raise Refused(f"{option}: no kind is called {name}; there are {', '.join(sorted(known))}")
 
 
-class _NotRendered(Exception):
+class _NotRenderedError(Exception):
     """The file is a Helm template."""
 
 
@@ -112,7 +117,7 @@ class _Run:
                     pieces.append(view[copied : document.start])
                     pieces.append(text.encode())
                     copied = document.end
-        except _NotRendered:
+        except _NotRenderedError:
             return self._copy_template()
         pieces.append(view[copied:])
         return self.result
@@ -129,7 +134,7 @@ class _Run:
             tree = load_tree(text)
         except BrokenYaml as error:
             if self.is_file and b"{{" in self.data:
-                raise _NotRendered from None
+                raise _NotRenderedError from None
             raise _refuse(location, None, error) from None
         except YamlError as error:
             raise _refuse(location, None, error) from None

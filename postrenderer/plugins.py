@@ -41,7 +41,9 @@ class Plugins:
         try:
             self.manager.register(plugin, name=name)
         except ValueError:
-            raise Refused(f"plugin {name} is named twice, or is another one's second name: name each plugin once") from None
+            raise Refused(
+                f"plugin {name} is named twice, or is another one's second name: name each plugin once"
+            ) from None
         except pluggy.PluginValidationError as error:
             raise Refused(f"plugin {name}: {error}") from None
 
@@ -79,7 +81,9 @@ class Plugins:
             for kind in answer:
                 other, _ = found.setdefault((kind.group, kind.kind), (name, kind))
                 if other != name:
-                    raise Refused(f"plugins {other} and {name} both know the kind {kind.kind}.{kind.group}: name one of them")
+                    raise Refused(
+                        f"plugins {other} and {name} both know the kind {kind.kind}.{kind.group}: name one of them"
+                    )
         return {key: kind for key, (_, kind) in found.items()}
 
     @property
@@ -109,7 +113,7 @@ class Plugins:
                 continue
             if not isinstance(answer, list) or not all(map(_is_addition, answer)):
                 raise Refused(
-                    f"plugin {name}, hook additions: must return a list of Addition with booleans, integers or strings, "
+                    f"plugin {name}, hook additions: must return a list of Addition (of booleans, integers, strings), "
                     f"but returned {answer!r}"
                 )
             found.extend(

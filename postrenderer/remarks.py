@@ -1,4 +1,4 @@
-"""What is said about a decision: each value that was added, each that was kept, and each container that still lacks one."""
+"""What is said about a decision: each value that was added or kept, and each container that still lacks one."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def remark_decision(workload: Workload, decision: Decision, settings: Settings) 
         *_remark_images(workload, decision),
         *_remark_containers(workload, decision, settings),
         *_remark_shared_contexts(workload, decision, settings),
-        *_remark_pod(workload, decision, settings),
+        *_remark_pod(workload, settings),
     ]
 
 
 def find_containers_without_identity(
     workload: Workload, additions: tuple[Addition, ...], settings: Settings
 ) -> list[Container]:
-    """The containers that `strict` would not accept: no `runAsNonRoot: true`, or no UID but 0. Root by choice is one."""
+    """The containers that `strict` would not accept: no `runAsNonRoot: true`, no UID but 0, or root by choice."""
     return [
         container
         for container in workload.containers
@@ -66,7 +66,7 @@ def find_unknown_containers(workload: Workload, decision: Decision, settings: Se
     """The containers that `unknown-image: fail` would not accept."""
     return [
         container
-        for container, identity in zip(workload.containers, decision.identities)
+        for container, identity in zip(workload.containers, decision.identities, strict=True)
         if identity.uid is None
         and not is_root_by_choice(workload, container)
         and not find_effective(workload, container, decision.additions, settings).has_identity
@@ -117,7 +117,9 @@ def _remark_user_value(context: Context, name: str, user: UserValue) -> Remark:
     if user.valid:
         message = f"{where}: {str(user.value).lower()} was written by hand: kept"
         return Remark("user-value-kept", "note", message, user.line, context.path, name, user.value)
-    wanted = "a boolean, true or false" if name == RUN_AS_NON_ROOT else "an integer from 0 to 2147483647, without quotes"
+    wanted = (
+        "a boolean, true or false" if name == RUN_AS_NON_ROOT else "an integer from 0 to 2147483647, without quotes"
+    )
     message = f"{where} is {user.value!r}, which the API server will refuse: write {wanted} (kept as it is)"
     if user.value is None:
         message = f"{where} is no single value, which the API server will refuse: write {wanted} (kept as it is)"
@@ -126,7 +128,7 @@ def _remark_user_value(context: Context, name: str, user: UserValue) -> Remark:
 
 def _remark_images(workload: Workload, decision: Decision) -> Iterator[Remark]:
     seen = set()
-    for container, identity in zip(workload.containers, decision.identities):
+    for container, identity in zip(workload.containers, decision.identities, strict=True):
         if container.image is None or container.image in seen:
             continue
         seen.add(container.image)
@@ -140,7 +142,7 @@ def _remark_images(workload: Workload, decision: Decision) -> Iterator[Remark]:
 
 
 def _remark_containers(workload: Workload, decision: Decision, settings: Settings) -> Iterator[Remark]:
-    for container, identity in zip(workload.containers, decision.identities):
+    for container, identity in zip(workload.containers, decision.identities, strict=True):
         who = describe_container(container)
         if is_root_by_choice(workload, container):
             user = container.context.run_as_user or workload.pod.run_as_user
@@ -167,12 +169,18 @@ def _is_out_of_range(workload: Workload, identity: Identity, settings: Settings)
 
 
 def _remark_out_of_range(workload: Workload, container: Container, identity: Identity) -> Remark:
-    reason = "hostUsers: false allows UIDs up to 65535" if workload.host_users is False else "restricted-v3 admits UIDs from 1000 to 65534"
+    reason = (
+        "hostUsers: false allows UIDs up to 65535"
+        if workload.host_users is False
+        else "restricted-v3 admits UIDs from 1000 to 65534"
+    )
     message = (
         f"{describe_container(container)} has the image's UID {identity.uid}, but {reason}: "
         "no runAsUser added; use an image with another user"
     )
-    return _remark_container(container, "uid-out-of-range", "warning", message, value=identity.uid, origin=identity.source)
+    return _remark_container(
+        container, "uid-out-of-range", "warning", message, value=identity.uid, origin=identity.source
+    )
 
 
 def _remark_missing(
@@ -273,7 +281,7 @@ def _remark_shared_contexts(workload: Workload, decision: Decision, settings: Se
             yield Remark("shared-context", "warning", message, first.line, context.path, differing[-1])
 
 
-def _remark_pod(workload: Workload, decision: Decision, settings: Settings) -> Iterator[Remark]:
+def _remark_pod(workload: Workload, settings: Settings) -> Iterator[Remark]:
     line = workload.resource.node.line
     if workload.injected_by and not workload.pod.supplied and settings.levels == "both":
         message = (

@@ -1,4 +1,4 @@
-"""The settings, once: name, values, help and how each is read from text. Options, variables and documents follow from it."""
+"""The settings, once: name, values, help, and how each is read. Options, variables and documents follow from it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ SETTINGS: tuple[Setting, ...] = (
         "fields",
         "objects",
     ),
-    _make_choice("levels", "Where identities are stated: at pod and container level, or container only.", "both", "container"),
+    _make_choice(
+        "levels", "Where identities are stated: at pod and container level, or container only.", "both", "container"
+    ),
     Setting(
         "kagent-version",
         "VERSION",
@@ -123,8 +125,12 @@ SETTINGS: tuple[Setting, ...] = (
         "restricted-v3",
         "nonroot-v2",
     ),
-    Setting("only-kind", "KIND", "Only resources of this kind (Kind or Kind.group); repeatable.", parse_kinds, is_list=True),
-    Setting("skip-kind", "KIND", "No resources of this kind; repeatable, wins over --only-kind.", parse_kinds, is_list=True),
+    Setting(
+        "only-kind", "KIND", "Only resources of this kind (Kind or Kind.group); repeatable.", parse_kinds, is_list=True
+    ),
+    Setting(
+        "skip-kind", "KIND", "No resources of this kind; repeatable, wins over --only-kind.", parse_kinds, is_list=True
+    ),
     Setting(
         "strict",
         "true|false",
@@ -184,4 +190,3 @@ def read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         except ValueError as error:
             raise Refused(f"environment variable {setting.variable}: {error}") from None
     return values
-

@@ -23,7 +23,7 @@ _HELM_4_SOURCE = re.compile(rb"""^ +postrenderer\.helm\.sh/postrender-filename: 
 
 
 class Document:
-    """A candidate: the bytes `start` to `end` of the stream, its number (from 1), its first line (from 1), Helm's source."""
+    """A candidate: the bytes `start` to `end`, its number and its first line (from 1), and Helm's template."""
 
     __slots__ = ("end", "line", "number", "source", "start")
 
@@ -36,7 +36,7 @@ class Document:
 
 
 def find_encoding_problem(data: Buffer) -> str | None:
-    """Name the encoding of a stream that is not UTF-8, told by its byte order mark or a NUL among its first four bytes."""
+    """Name the encoding of a stream that is not UTF-8, by its byte order mark or a NUL among its first bytes."""
     head = bytes(data[:4])
     if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")) or head.count(0) > 2:
         return "UTF-32"
@@ -83,7 +83,10 @@ def _follows_kind(data: Buffer, hit: int) -> bool:
 
 
 def find_documents(data: Buffer, candidates: Iterable[int]) -> Iterator[Document]:
-    """Yield the documents in which the candidates stand. Markers are `---` and `...` lines, or nothing between JSON values."""
+    """Yield the documents in which the candidates stand.
+
+    Their borders are lines that begin with `---` or `...`, and the ends of concatenated JSON values.
+    """
     origin = len(BOM) if data.startswith(BOM) else 0
     number = 0
     line, counted = 1, 0

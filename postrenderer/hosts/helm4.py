@@ -1,7 +1,8 @@
 """Helm 4's plugin of type `postrenderer/v1`: a directory that `helm plugin install` links, or a package for others.
 
-Measured with Helm 4.3: unknown keys of plugin.yaml are fatal; `command` is split at blanks before `${HELM_PLUGIN_DIR}` is
-put in, so that an interpreter's path with a blank needs a launcher; a version that is no strict semver hides the plugin.
+Measured with Helm 4.3: unknown keys of plugin.yaml are fatal; `command` is split at blanks before
+`${HELM_PLUGIN_DIR}` is put in, so that an interpreter's path with a blank needs a launcher; a version that is no strict
+semver hides the plugin.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ runtimeConfig:
       args: [{arguments}]
 """
 
-# `-c` and not `-m`: both put the current directory, here the chart's, at the head of the module path; this takes it out.
+# `-c` and not `-m`: both put the current directory, here the chart's, on the module path, and this can take it out.
 _LAUNCHER = """\
 #!/bin/sh
 exec {python} -c 'import sys; sys.path[:] = [p for p in sys.path if p]
@@ -73,7 +74,7 @@ def write_plugin(directory: str, version: str) -> str:
     os.makedirs(directory, exist_ok=True)
     launcher = os.path.join(directory, "run")
     write_file(launcher, [_LAUNCHER.format(python=shlex.quote(sys.executable)).encode()])
-    os.chmod(launcher, 0o755)
+    os.chmod(launcher, 0o755)  # noqa: S103  # Helm runs it as whoever calls Helm
     plugin = format_plugin(version, "${HELM_PLUGIN_DIR}/run")
     write_file(os.path.join(directory, "plugin.yaml"), [plugin.encode()])
     return directory

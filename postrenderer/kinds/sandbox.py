@@ -7,7 +7,7 @@ from postrenderer.kinds.pods import read_pod_template
 from postrenderer.model import Kind, Remark, Resource, Settings, Workload
 
 
-def read_sandbox(resource: Resource, settings: Settings) -> Workload | Remark:
+def read_sandbox(resource: Resource, _settings: Settings) -> Workload | Remark:
     """Read a Sandbox or a SandboxTemplate, of any version: all have their pod in `spec.podTemplate`."""
     workload = read_pod_template(resource, "spec", "podTemplate", claim_templates="volumeClaimTemplates")
     if workload is not None:
@@ -15,7 +15,7 @@ def read_sandbox(resource: Resource, settings: Settings) -> Workload | Remark:
     return Remark(
         "not-a-pod",
         "note",
-        "has no containers below spec.podTemplate.spec, so it makes no pod by itself (a patch of another manifest?): left alone",
+        "has no containers below spec.podTemplate.spec, so it makes no pod by itself (is it a patch?): left alone",
         line=resource.node.line,
         path=resource.path,
     )

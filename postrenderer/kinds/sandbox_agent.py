@@ -43,7 +43,9 @@ def read_sandbox_agent(resource: Resource, settings: Settings) -> Workload | Rem
     path = (*resource.path, "spec", name, "deployment")
     context = read_context(deployment, path)
     with_skills = bool(spec.sequence("skills", "refs") or spec.sequence("skills", "gitRefs"))
-    containers = [Container("kagent", "regular", _find_image(spec, branch, name, settings), context, resource.node.line)]
+    containers = [
+        Container("kagent", "regular", _find_image(spec, branch, name, settings), context, resource.node.line)
+    ]
     if with_skills:
         image = _derive_image("skills-init", deployment, settings, full=False)
         containers.insert(0, Container("skills-init", "init", image, context, resource.node.line))
@@ -68,8 +70,8 @@ def _leave_alone(resource: Resource, why: str) -> Remark:
 def _find_reason_without_effect(resource: Resource, spec: Node | None, settings: Settings) -> str | None:
     if resource.version != "v1alpha2":
         return (
-            f"is of {resource.id.api_version}, which has no fields for a security context that reach a pod: left alone; "
-            "give the Sandbox or its namespace an identity by other means"
+            f"is of {resource.id.api_version}, whose fields for a security context reach no pod: left alone; "
+            "give the pod its identity by other means (an admission policy)"
         )
     if spec is not None and (spec.get("substrate") is not None or spec.scalar("platform") == "substrate"):
         return "runs on the platform substrate, where a security context reaches no pod: left alone"

@@ -40,7 +40,7 @@ class Target(NamedTuple):
     `owner` is the null's pair, `parent` the mapping around; `new` is a single value only in the place of a null.
     """
 
-    index: int
+    node: int
     owner: Pair | None
     parent: int | None
     new: New | bool | int | str
@@ -62,11 +62,11 @@ class Plan(NamedTuple):
 def plan_target(tree: Tree, target: Target) -> Plan:
     """Plan the edits for the pairs of one target."""
     if target.owner is not None:
-        return Plan(_fill_null(tree, target, target.owner), target.index, 1, target.new, isinstance(target.new, dict))
+        return Plan(_fill_null(tree, target, target.owner), target.node, 1, target.new, isinstance(target.new, dict))
     assert isinstance(target.new, dict)
-    if tree.events[target.index].flow_style:
-        return Plan(_extend_flow(tree, target, target.new), tree.ends[target.index], 0, target.new)
-    return _extend_block(tree, target.index, target.new)
+    if tree.events[target.node].flow_style:
+        return Plan(_extend_flow(tree, target, target.new), tree.ends[target.node], 0, target.new)
+    return _extend_block(tree, target.node, target.new)
 
 
 def find_last(tree: Tree, index: int) -> int:
@@ -114,14 +114,14 @@ def _trim_blank_lines(text: str, at: int) -> int:
 
 def _extend_flow(tree: Tree, target: Target, new: New) -> list[Edit]:
     text, events = tree.text, tree.events
-    start = events[target.index]
-    style = read_flow_style(tree, target.index, target.parent)
+    start = events[target.node]
+    style = read_flow_style(tree, target.node, target.parent)
     newline = find_newline(text, start.start_mark.index)
     pairs = write_flow(new, style, newline)
-    if tree.ends[target.index] == target.index + 1:
+    if tree.ends[target.node] == target.node + 1:
         at = start.end_mark.index  # behind an anchor or a tag, the brace is the last of it
         return [Edit(at, at, style.comma.join(pairs))]
-    at = events[find_last(tree, max(pair.value for pair in tree.own_pairs(target.index)))].end_mark.index
+    at = events[find_last(tree, max(pair.value for pair in tree.own_pairs(target.node)))].end_mark.index
     comma_at = _find_comma(text, at)
     if style.indent is None:
         return [Edit(at, at, style.comma + style.comma.join(pairs))]
@@ -153,7 +153,7 @@ def _fill_null(tree: Tree, target: Target, owner: Pair) -> list[Edit]:
     null = events[owner.value]
     key_end = events[owner.key].end_mark.index
     start, end = null.start_mark.index, null.end_mark.index
-    has_colon = ":" in text[key_end:max(start, key_end)]
+    has_colon = ":" in text[key_end : max(start, key_end)]
     if events[target.parent].flow_style:
         style = read_flow_style(tree, target.parent, None)
         written = write_flow_value(target.new, style, find_newline(text, key_end))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from postrenderer.yaml.edits import Edit, Plan, Target, apply_edits, plan_target, sort_edits
+from postrenderer.yaml.edits import Edit, Target, apply_edits, plan_target, sort_edits
 from postrenderer.yaml.errors import YamlError
 from postrenderer.yaml.style import New
 from postrenderer.yaml.tree import Tree
@@ -21,7 +21,7 @@ class Insertion(NamedTuple):
 
 
 class Inserted(NamedTuple):
-    """The edited text; the edits that lead to it, unless parts were written out, and the lines where that was needed."""
+    """The edited text; the edits that lead to it, unless parts were written out, and the lines where they were."""
 
     text: str
     edits: list[Edit] | None
@@ -30,7 +30,8 @@ class Inserted(NamedTuple):
 
 def insert_pairs(tree: Tree, insertions: list[Insertion]) -> Inserted:
     """Insert pairs and verify the result. Raises `YamlError` where that cannot be done without doubt."""
-    original, written_out = tree, []
+    original = tree
+    written_out: list[int] = []
     if tree.has_aliases:
         paths = list(dict.fromkeys([(*insertion.path, insertion.key) for insertion in insertions]))
         tree, written_out = write_out(tree, paths)
@@ -45,7 +46,7 @@ def _find_targets(tree: Tree, insertions: list[Insertion]) -> list[Target]:
     targets: dict[int, Target] = {}
     for insertion in insertions:
         found, rest = _find_target(tree, insertion)
-        target = targets.setdefault(found.index, found)
+        target = targets.setdefault(found.node, found)
         if rest:
             assert isinstance(target.new, dict)
             _add(target.new, rest, insertion.value)

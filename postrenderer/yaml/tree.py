@@ -264,9 +264,7 @@ class Node:
         tree = self.tree
         if tree.events[self.index].__class__ is not SequenceStartEvent:
             raise self._wrong("a list")
-        return [
-            Node(tree, tree.follow(entry), f"{self.path}[{i}]") for i, entry in enumerate(tree.entries(self.index))
-        ]
+        return [Node(tree, tree.follow(entry), f"{self.path}[{i}]") for i, entry in enumerate(tree.entries(self.index))]
 
     def scalar(self, *keys: str) -> Value:
         node = self._descend(keys)

@@ -1,4 +1,4 @@
-"""Write out what is shared and stands on the way to an insertion: aliases, anchored values that others read, merged values.
+"""Write out what is shared and stands in the way of an insertion: aliases, anchored and merged values.
 
 Adding to a shared value would change every place that reads it. So the place at hand gets a copy of its own, as text,
 and the rest of the document stays as it is. A document that was treated so is reported as re-emitted.
@@ -35,7 +35,7 @@ _MAX_ROUNDS = 1_000
 class _Step(NamedTuple):
     """One node on a path: its index as written (an alias stays one), its key's index if it has one, its parent."""
 
-    index: int
+    node: int
     key: int | None
     parent: int
 
@@ -82,16 +82,16 @@ def _plan_next(tree: Tree, path: Path) -> list[Plan] | None:
                     return None
                 return [_copy_merged(tree, _Merged(index, parent, key, source))]
             step = _Step(own.value, own.key, index)
-        event = tree.events[step.index]
+        event = tree.events[step.node]
         if event.__class__ is AliasEvent:
-            return [_replace_alias(tree, step, tree.follow(step.index))]
+            return [_replace_alias(tree, step, tree.follow(step.node))]
         if event.anchor is not None:
-            readers = sorted(alias for alias, target in tree.aliases.items() if target == step.index)
+            readers = sorted(alias for alias, target in tree.aliases.items() if target == step.node)
             if readers:
-                return _move_anchor(tree, step.index, readers[0])
-        if tree.is_null(step.index) or not tree.is_mapping(step.index) and isinstance(key, str) and key == path[-1]:
+                return _move_anchor(tree, step.node, readers[0])
+        if tree.is_null(step.node) or (not tree.is_mapping(step.node) and isinstance(key, str) and key == path[-1]):
             return None
-        parent, index = index, step.index
+        parent, index = index, step.node
     return None
 
 
@@ -103,7 +103,7 @@ def _copy_merged(tree: Tree, merged: _Merged) -> Plan:
 def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = None) -> Plan:
     """Put a copy of `source` in the place of an alias; with `anchor`, the copy is what later aliases refer to."""
     text, events = tree.text, tree.events
-    alias = events[step.index]
+    alias = events[step.node]
     start, end = alias.start_mark.index, alias.end_mark.index
     value = _copy(tree, source)
     mark = f"&{anchor}" if anchor else ""
@@ -127,7 +127,7 @@ def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = No
             edits = [Edit(start, end, mark), insert_lines(text, end, lines, column, newline)]
         else:
             edits = [Edit(start, end, newline.join([lines[0].lstrip(), *lines[1:]]))]
-    return Plan(edits, step.index, 1, meaning)
+    return Plan(edits, step.node, 1, meaning)
 
 
 def _move_anchor(tree: Tree, index: int, reader: int) -> list[Plan]:
@@ -163,7 +163,7 @@ def _copy(tree: Tree, source: int) -> Verbatim:
     """Copy a node as text, without anchors. Aliases in it stay aliases."""
     events = tree.events[source : tree.skip(source)]
     if len(events) > MAX_COPY:
-        raise YamlError("what an alias stands for is too large to be written out: write it out by hand", tree.line(source))
+        raise YamlError("what an alias stands for is too large to be copied: write it out by hand", tree.line(source))
     _refuse_ambiguous_anchors(tree)
     bare = [_without_anchor(event) for event in events]
     first = bare[0]

@@ -16,7 +16,7 @@ from postrenderer.yaml.style import New, Verbatim
 from postrenderer.yaml.tree import Tree
 
 
-class _Differs(Exception):
+class _DiffersError(Exception):
     """The edited text has another event than expected."""
 
 
@@ -24,7 +24,7 @@ def verify_edit(tree: Tree, plans: list[Plan], text: str) -> None:
     """Raise `YamlError` unless `text` is the tree's document with the plans carried out, event for event."""
     try:
         _compare(tree.events, sorted(plans, key=lambda plan: plan.at), iterate_events(text))
-    except (_Differs, StopIteration, YAMLError):
+    except (_DiffersError, StopIteration, YAMLError):
         line = tree.line(min(plan.at for plan in plans))
         raise YamlError(
             "the way this document is written leaves no place where a line can be added without doubt; "
@@ -46,7 +46,7 @@ def _compare(events: list[Event], plans: list[Plan], actual: Iterator[Event]) ->
         at = plan.at + plan.skip
     _compare_events(events[at:], actual)
     if next(actual, None) is not None:
-        raise _Differs
+        raise _DiffersError
 
 
 def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
@@ -55,7 +55,7 @@ def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
         found = next(actual)
         kind = event.__class__
         if found.__class__ is not kind:
-            raise _Differs
+            raise _DiffersError
         if kind is ScalarEvent:
             if (
                 found.value != event.value
@@ -63,10 +63,13 @@ def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
                 or found.ctag != event.ctag
                 or found.anchor != event.anchor
             ):
-                raise _Differs
-        elif kind is not MappingEndEvent and kind is not SequenceEndEvent:
-            if found.anchor != event.anchor or getattr(found, "ctag", None) != getattr(event, "ctag", None):
-                raise _Differs
+                raise _DiffersError
+        elif (
+            kind is not MappingEndEvent
+            and kind is not SequenceEndEvent
+            and (found.anchor != event.anchor or getattr(found, "ctag", None) != getattr(event, "ctag", None))
+        ):
+            raise _DiffersError
 
 
 def _compare_pairs(new: New, actual: Iterator[Event]) -> None:
@@ -81,15 +84,15 @@ def _compare_value(value: Any, actual: Iterator[Event]) -> None:
         return
     event = next(actual)
     if event.anchor is not None or event.ctag is not None:
-        raise _Differs
+        raise _DiffersError
     if isinstance(value, dict):
         if event.__class__ is not MappingStartEvent:
-            raise _Differs
+            raise _DiffersError
         _compare_pairs(value, actual)
         if next(actual).__class__ is not MappingEndEvent:
-            raise _Differs
+            raise _DiffersError
     elif event.__class__ is not ScalarEvent or not _reads_as(event, value):
-        raise _Differs
+        raise _DiffersError
 
 
 def _reads_as(event: Event, value: bool | int | str) -> bool:
