@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
@@ -14,17 +15,17 @@ from postrenderer.yaml import Node, YamlError, load_tree
 Uid = Annotated[StrictInt, Field(ge=1, le=UID_MAX)]
 
 
-def _to_text(value: Any) -> Any:
+def _check_version(value: Any) -> Any:
     # A version such as `0.10` is a number to YAML, and `0.1` once it is read: only quotes keep what was meant.
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError("write the version in quotes; without them 0.10 is the number 0.1")
+        raise ValueError('write the version in quotes, such as "0.10": without them 0.10 is the number 0.1')
     return parse_kagent_version(value) if isinstance(value, str) else value
 
 
 def _check_images(value: Any) -> Any:
     if isinstance(value, dict):
-        for image, uid in value.items():
-            parse_image_uid(f"{image}={uid}")
+        for image in value:
+            parse_image_uid(f"{image}=1")
     return value
 
 
@@ -45,14 +46,14 @@ class ConfigFile(BaseModel):
     unknown_image: Literal["skip", "nonroot", "fail"] | None = Field(None, description=BY_NAME["unknown-image"].help)
     override: Literal["fields", "objects"] | None = Field(None, description=BY_NAME["override"].help)
     levels: Literal["both", "container"] | None = Field(None, description=BY_NAME["levels"].help)
-    kagent_version: Annotated[StrictStr, BeforeValidator(_to_text)] | None = Field(
+    kagent_version: Annotated[StrictStr, BeforeValidator(_check_version)] | None = Field(
         None, description=BY_NAME["kagent-version"].help
     )
     scc: Literal["none", "restricted-v2", "restricted-v3", "nonroot-v2"] | None = Field(
         None, description=BY_NAME["scc"].help
     )
-    only_kind: tuple[StrictStr, ...] | None = Field(None, description=BY_NAME["only-kind"].help)
-    skip_kind: tuple[StrictStr, ...] | None = Field(None, description=BY_NAME["skip-kind"].help)
+    only_kind: list[StrictStr] | None = Field(None, description=BY_NAME["only-kind"].help)
+    skip_kind: list[StrictStr] | None = Field(None, description=BY_NAME["skip-kind"].help)
     strict: StrictBool | None = Field(None, description=BY_NAME["strict"].help)
     honor_skip: StrictBool | None = Field(None, description=BY_NAME["honor-skip"].help)
     max_input: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description=BY_NAME["max-input"].help)
@@ -62,7 +63,7 @@ class ConfigFile(BaseModel):
         values = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
         if self.image_uid is not None:
             values["image_uid"] = tuple(self.image_uid.items())
-        return values
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -78,11 +79,11 @@ def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[st
         if not root.is_mapping:
             raise YamlError("must be a mapping of settings, such as `default-uid: 1001`", root.line)
         lines = _check_keys(root, locked)
-        config = ConfigFile.model_validate(_to_plain(root))
+        config = ConfigFile.model_validate({key: _to_plain(value, key) for key, value in root.items()})
     except YamlError as error:
         raise Refused(f"{source}, line {error.line}: {error.message}") from None
     except ValidationError as error:
-        raise Refused(_explain(error, source, lines)) from None
+        raise Refused(_explain(error, source, root, lines)) from None
     return config.to_values()
 
 
@@ -99,17 +100,43 @@ def _check_keys(root: Node, locked: tuple[str, ...]) -> dict[str, int]:
     return lines
 
 
-def _to_plain(node: Node) -> Any:
-    if node.is_mapping:
-        return {key: _to_plain(value) for key, value in node.items()}
+def _to_plain(node: Node, key: str, *, nested: bool = False) -> Any:
     if node.is_scalar:
         return node.value
-    return tuple(_to_plain(entry) for entry in node.entries())
+    if nested:  # nothing is nested deeper; and so a bomb of aliases is never written out
+        raise YamlError(f"{key}: must hold single values, but is nested deeper", node.line)
+    if node.is_mapping:
+        return {name: _to_plain(value, key, nested=True) for name, value in node.items()}
+    return [_to_plain(entry, key, nested=True) for entry in node.entries()]
 
 
-def _explain(error: ValidationError, source: str, lines: dict[str, int]) -> str:
-    first = error.errors(include_url=False)[0]
-    key = str(first["loc"][0]) if first["loc"] else "?"
-    message = first["msg"].removeprefix("Value error, ").removeprefix("image-uid: ")
-    got = f" (got {first['input']!r})" if not isinstance(first["input"], dict) else ""
-    return f"{source}, line {lines.get(key, 1)}: {key}: {message[0].lower()}{message[1:]}{got}"
+_WANTED = {
+    "bool_type": "write true or false, without quotes",
+    "int_type": "write a number, without quotes",
+    "string_type": "write a string, in quotes where it looks like a number",
+    "list_type": "write a list, such as [Sandbox]",
+    "dict_type": "write a mapping of images to UIDs, such as {{team/app: 1001}}",
+    "greater_than_equal": "write a number from {ge} on",
+    "less_than_equal": "write a number up to {le}",
+    "literal_error": "write {expected}",
+}
+
+
+def _explain(error: ValidationError, source: str, root: Node, lines: Mapping[str, int]) -> str:
+    """Say in one line for each mistake where it is and what to write instead."""
+    return "\n".join(_explain_one(details, source, root, lines) for details in error.errors(include_url=False))
+
+
+def _explain_one(details: Any, source: str, root: Node, lines: Mapping[str, int]) -> str:
+    key, *rest = [str(part) for part in details["loc"] if part != "[key]"]
+    value = root.get(key)
+    line = lines.get(key, 1)
+    if rest and value is not None and value.is_mapping:
+        pair = root.tree.own_pair(value.index, rest[0])
+        line = root.tree.line(pair.key) if pair else line
+        key = f"{key}, {rest[0]}"
+    wanted = _WANTED.get(details["type"])
+    if wanted is None:
+        message = details["msg"].removeprefix("Value error, ").removeprefix("image-uid: ")
+        return f"{source}, line {line}: {key}: {message}"
+    return f"{source}, line {line}: {key}: {wanted.format(**details.get('ctx', {}))} (not {details['input']!r})"

@@ -1,10 +1,13 @@
 """Where a run begins. A stream without candidates is copied here, at the bare interpreter's speed; `cli` does the rest.
 
-Imports nothing but `sys` and `os`: the libraries that the rest needs cost ten times what a copy does.
+Imports nothing but what the interpreter has loaded or built in: the libraries that the rest needs cost ten times what a
+copy does.
 """
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
 import sys
 
@@ -17,30 +20,44 @@ HOST_ARGUMENTS = ["--host", "helm4"]
 EMPTY_COMMENT = b"# nothing was rendered\n"
 """Helm 4 takes an empty output for an error, also where its input was empty."""
 
-NOTHING_FOUND = "no SandboxAgent, Sandbox or SandboxTemplate in the input: copied as it is"
+NOTHING_FOUND = "nothing to add: no SandboxAgent, Sandbox or SandboxTemplate in the input"
 
 _MAX_INPUT = 256 * 1024 * 1024
 _PREFIX = "SANDBOX_POSTRENDERER_"
+_COMPLETION = "_SANDBOX_POSTRENDERER_COMPLETE"
 
 
 def main() -> int:
     """The console script: the exit code of `sandbox-postrenderer ARGUMENTS`."""
-    arguments = sys.argv[1:]
+    try:
+        return _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while libraries are imported; later, `cli` says so in the report, too
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
     data = None
-    if (not arguments or arguments == HOST_ARGUMENTS) and not any(name.startswith(_PREFIX) for name in os.environ):
+    if _is_plain_call(arguments):
         try:
-            data = None if os.isatty(0) else read_all(0, _MAX_INPUT)
-            if data is not None and _is_plain(data):
-                return _copy(data, with_comment=bool(arguments))
-        except KeyboardInterrupt:
-            return 130
-        except BrokenPipeError:
-            return 141
+            data = read_all(0, _MAX_INPUT)
         except OSError:
-            pass  # a closed input, a full disk: `cli` meets it again and says so
+            pass  # a closed input: `cli` meets it again and says so
+        else:
+            if _is_plain(data):
+                return _copy(data, with_comment=bool(arguments))
+    gc.disable()  # nothing here makes cycles, and the collector walks a million events for nothing
     from postrenderer.cli import main as run
 
-    return run(arguments, data)
+    code = run(arguments, data)
+    gc.freeze()  # nor is there anything to collect at the interpreter's end
+    return code
+
+
+def _is_plain_call(arguments: list[str]) -> bool:
+    """Tell whether nothing is asked for but the rendering of a pipe with the built-in settings."""
+    if arguments and arguments != HOST_ARGUMENTS:
+        return False
+    return not any(name.startswith((_PREFIX, _COMPLETION)) for name in os.environ) and not os.isatty(0)
 
 
 def _is_plain(data: bytearray) -> bool:
@@ -55,11 +72,22 @@ def _is_plain(data: bytearray) -> bool:
 
 
 def _copy(data: bytearray, *, with_comment: bool) -> int:
-    if with_comment and not data.strip():
-        data = data + EMPTY_COMMENT
-    write_all(1, [data])
+    if with_comment and (not data or data.isspace()):
+        data += EMPTY_COMMENT
     try:
-        os.write(2, f"sandbox-postrenderer: {NOTHING_FOUND}\n".encode())
+        write_all(1, [data])
+    except BrokenPipeError:
+        return 141
+    except OSError as error:
+        problem = "is closed" if error.errno == errno.EBADF else f"cannot be written: {error.strerror}"
+        _tell(f"error: standard output {problem}")
+        return 2
+    _tell(NOTHING_FOUND)
+    return 0
+
+
+def _tell(line: str) -> None:
+    try:
+        os.write(2, f"sandbox-postrenderer: {line}\n".encode())
     except OSError:
         pass  # nobody listens
-    return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from postrenderer.files import read_file
 from postrenderer.model import Capabilities, Refused, Settings
-from postrenderer.settings import BY_NAME, DEFAULTS, SETTINGS, Setting, merge_settings, read_environment, suggest_name
+from postrenderer.settings import BY_NAME, DEFAULTS, Setting, merge_settings, read_environment, suggest_name
 
 CONFIG_VARIABLE = "SANDBOX_POSTRENDERER_CONFIG"
 REPORT_VARIABLE = "SANDBOX_POSTRENDERER_REPORT"
@@ -17,12 +17,34 @@ PLUGIN_VARIABLE = "SANDBOX_POSTRENDERER_PLUGIN"
 LOCKED_VARIABLE = "SANDBOX_POSTRENDERER_LOCKED"
 
 _MAX_CONFIG = 1 << 20
+Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 
 
-def setting_options() -> list[Decorator]:
-    """One option for each setting. Absent ones are None (or empty), so that lower levels count."""
-    return [_make_option(setting) for setting in SETTINGS]
+def common_options(command: Command) -> Command:
+    """What every command that renders takes: all settings, all capabilities, and how much is said."""
+    verbosity = [
+        click.option("-v", "--verbose", is_flag=True, help="Print notes as well."),
+        click.option("-q", "--quiet", is_flag=True, help="Print nothing but what ends the run."),
+    ]
+    command = _apply(verbosity, command)
+    return setting_options(*BY_NAME)(capability_options(*_CAPABILITIES)(command))
+
+
+def setting_options(*names: str) -> Callable[[Command], Command]:
+    """An option for each of these settings. Absent ones are None, so that lower levels count."""
+    return lambda command: _apply([_make_option(BY_NAME[name]) for name in names], command)
+
+
+def capability_options(*names: str) -> Callable[[Command], Command]:
+    """Options for what only a command line and the environment may say."""
+    return lambda command: _apply([_make_capability(name) for name in names], command)
+
+
+def _apply(decorators: list[Decorator], command: Command) -> Command:
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
 
 
 def _make_option(setting: Setting) -> Decorator:
@@ -45,23 +67,29 @@ def _make_callback(setting: Setting) -> Callable[[Any, Any, Any], Any]:
         try:
             if not setting.is_list:
                 return None if value is None else setting.parse(value)
-            return tuple(entry for text in value for entry in setting.parse(text)) or None
+            return tuple(entry for text in value for entry in setting.parse(text)) if value else None
         except ValueError as error:
             raise click.BadParameter(str(error).removeprefix(f"{setting.name}: ")) from None
 
     return parse
 
 
-def capability_options() -> list[Decorator]:
-    """What only a command line and the environment may say."""
-    return [
-        click.option("--config", metavar="FILE", help="Read settings from a YAML file."),
-        click.option("--report", metavar="FILE", help="Write all findings to FILE, as JSON."),
-        click.option("--plugin", multiple=True, metavar="NAME", help="Use an installed plugin; repeatable."),
-        click.option(
-            "--locked", metavar="NAME,...", help="Settings that a configuration file must not set (for operators)."
-        ),
-    ]
+_CAPABILITIES: Mapping[str, tuple[str, bool, str]] = {
+    "config": ("FILE", False, "Read settings from a YAML file."),
+    "report": ("FILE", False, "Write all findings to FILE, as JSON; also where the run fails."),
+    "plugin": ("NAME", True, "Use an installed plugin; repeatable."),
+    "locked": ("NAME,...", False, "Settings that a configuration file must not set (for operators)."),
+}
+
+
+def _make_capability(name: str) -> Decorator:
+    metavar, multiple, text = _CAPABILITIES[name]
+    return click.option(f"--{name}", metavar=metavar, multiple=multiple, help=text)
+
+
+def read_report_path(options: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    """Where the report goes; known before all else, since a run that fails is reported as well."""
+    return options.get("report") or environment.get(REPORT_VARIABLE) or None
 
 
 def read_capabilities(options: Mapping[str, Any], environment: Mapping[str, str]) -> Capabilities:
@@ -72,7 +100,7 @@ def read_capabilities(options: Mapping[str, Any], environment: Mapping[str, str]
             raise Refused(f"locked: {name} is no setting; {suggest_name(name, BY_NAME)}")
     return Capabilities(
         plugins=tuple(options.get("plugin") or ()) or _split(environment.get(PLUGIN_VARIABLE, "")),
-        report=options.get("report") or environment.get(REPORT_VARIABLE) or None,
+        report=read_report_path(options, environment),
         locked=locked,
     )
 
@@ -88,8 +116,11 @@ def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     if path:
         settings = merge_settings(settings, _read_config_file(path, read_capabilities(options, environment)), path)
     settings = merge_settings(settings, read_environment(environment), "environment")
-    given = {setting.field: value for setting in SETTINGS if (value := options.get(setting.field)) is not None}
+    given = {name: options[name] for name in options if name in _FIELDS and options[name] is not None}
     return merge_settings(settings, given, "options")
+
+
+_FIELDS = {setting.field for setting in BY_NAME.values()}
 
 
 def _read_config_file(path: str, capabilities: Capabilities) -> dict[str, Any]:
@@ -97,9 +128,9 @@ def _read_config_file(path: str, capabilities: Capabilities) -> dict[str, Any]:
 
     data = read_file(path, _MAX_CONFIG)
     if len(data) > _MAX_CONFIG:
-        raise Refused(f"{path}: larger than {_MAX_CONFIG} bytes")
+        raise Refused(f"{path}: is larger than {_MAX_CONFIG} bytes, and no configuration file")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Refused(f"{path}: is not UTF-8") from None
+        raise Refused(f"{path}: is not UTF-8: convert the file") from None
     return read_config(text, path, capabilities.locked)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from postrenderer.identity import decide
+from postrenderer.identity import decide, extend_decision, find_containers_without_identity, find_unknown_containers
 from postrenderer.images import resolve_identity
 from postrenderer.model import (
     Addition,
     Change,
+    Container,
     Finding,
     Identity,
     Image,
@@ -23,14 +24,13 @@ from postrenderer.model import (
     Workload,
 )
 from postrenderer.plugins import Plugins
-from postrenderer.remarks import (
-    describe_container,
-    find_containers_without_identity,
-    find_unknown_containers,
-    remark_decision,
-)
+from postrenderer.remarks import remark_decision
 from postrenderer.stream import Buffer, Document, find_candidates, find_documents, find_encoding_problem
+from postrenderer.wording import describe_container
 from postrenderer.yaml import BrokenYaml, Insertion, Node, Tree, YamlError, insert_pairs, load_tree
+
+WORTH_A_FORK = 256 * 1024
+"""From so many bytes of candidates on, a second process saves more than it costs."""
 
 SKIP_ANNOTATION = "sandbox-postrenderer.io/skip"
 
@@ -48,6 +48,8 @@ class Result:
     changes: list[Change] = field(default_factory=list)
     resources: int = 0
     additions: int = 0
+    edited: int = 0
+    """To how many of the resources something was added."""
 
 
 def render(
@@ -58,15 +60,16 @@ def render(
     source: str = "standard input",
     is_file: bool = False,
     keep_changes: bool = False,
+    with_notes: bool = True,
 ) -> Result:
     """Post-render a stream. With `keep_changes`, the result holds each edited document before and after.
 
-    A file (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not
+    Without `with_notes`, findings that are notes are left out, which saves a third of the time of a large stream. A file (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not
     sound, in a sentence that says where.
     """
     check_input(data, settings, source)
     check_kinds(settings, plugins)
-    return _Run(data, settings, plugins, source, is_file, keep_changes).render()
+    return _Run(data, settings, plugins, source, is_file, keep_changes, with_notes).render()
 
 
 def check_input(data: Buffer, settings: Settings, source: str) -> None:
@@ -87,6 +90,14 @@ def check_kinds(settings: Settings, plugins: Plugins) -> None:
                 raise Refused(f"{option}: no kind is called {name}; there are {', '.join(sorted(known))}")
 
 
+@dataclass(slots=True)
+class _Share:
+    """What became of some of the documents: for each that was edited its borders and its new text; and all the rest."""
+
+    edits: list[tuple[int, int, bytes]]
+    result: Result
+
+
 class _NotRenderedError(Exception):
     """The file is a Helm template."""
 
@@ -95,7 +106,14 @@ class _Run:
     """One stream on its way: what does not change from document to document, and the answers about images so far."""
 
     def __init__(
-        self, data: Buffer, settings: Settings, plugins: Plugins, source: str, is_file: bool, keep_changes: bool
+        self,
+        data: Buffer,
+        settings: Settings,
+        plugins: Plugins,
+        source: str,
+        is_file: bool,
+        keep_changes: bool,
+        with_notes: bool,
     ) -> None:
         self.data = data
         self.settings = settings
@@ -103,24 +121,53 @@ class _Run:
         self.source = source
         self.is_file = is_file
         self.keep_changes = keep_changes
+        self.with_notes = with_notes
+        self.wanted = [kind for kind in plugins.kinds.values() if _is_wanted(kind, settings)]
         self.identities: dict[Image | None, Identity] = {}
         self.result = Result([])
 
     def render(self) -> Result:
-        view = memoryview(self.data)
-        copied = 0
-        pieces = self.result.pieces
+        documents = list(find_documents(self.data, find_candidates(self.data, self.plugins.kind_names)))
         try:
-            for document in find_documents(self.data, find_candidates(self.data, self.plugins.kind_names)):
-                text = self._render_document(document)
-                if text is not None:
-                    pieces.append(view[copied : document.start])
-                    pieces.append(text.encode())
-                    copied = document.end
+            shares = self._render_shares(documents)
         except _NotRenderedError:
             return self._copy_template()
-        pieces.append(view[copied:])
-        return self.result
+        return self._join(shares)
+
+    def _render_shares(self, documents: list[Document]) -> list[_Share]:
+        size = sum(document.end - document.start for document in documents)
+        # A plugin is promised to be asked once for each image, and may hold what does not survive a fork.
+        if size < WORTH_A_FORK or self.plugins.has_named:
+            return [self._render_documents(documents)]
+        from postrenderer.forks import count_cores, map_shares
+
+        return map_shares(self._render_documents, documents, count_cores())
+
+    def _render_documents(self, documents: Sequence[Document]) -> _Share:
+        self.result = Result([])
+        edits = []
+        for document in documents:
+            text = self._render_document(document)
+            if text is not None:
+                edits.append((document.start, document.end, text.encode()))
+        return _Share(edits, self.result)
+
+    def _join(self, shares: list[_Share]) -> Result:
+        view = memoryview(self.data)
+        copied = 0
+        joined = Result([])
+        for share in shares:
+            for start, end, text in share.edits:
+                joined.pieces += (view[copied:start], text)
+                copied = end
+            joined.findings += share.result.findings
+            joined.failures += share.result.failures
+            joined.changes += share.result.changes
+            joined.resources += share.result.resources
+            joined.additions += share.result.additions
+            joined.edited += share.result.edited
+        joined.pieces.append(view[copied:])
+        return joined
 
     def _copy_template(self) -> Result:
         message = "is a Helm template that was not rendered: copied; render the chart and pipe its output in"
@@ -129,58 +176,74 @@ class _Run:
     def _render_document(self, document: Document) -> str | None:
         """The document's new text; None where it stays as it is."""
         location = Location(document.source or self.source, document.number, document.line)
-        try:
-            text = _decode(self.data, document)
-            tree = load_tree(text)
-        except BrokenYaml as error:
-            if self.is_file and b"{{" in self.data:
-                raise _NotRenderedError from None
-            raise _refuse(location, None, error) from None
-        except YamlError as error:
-            raise _refuse(location, None, error) from None
+        tree = self._load(document, location)
         if tree is None:
             return None
         additions: list[Addition] = []
         resource: Resource | None = None
+        edited: Resource | None = None
         try:
             _refuse_glued_marker(tree)
             for resource, kind in find_resources(tree, location, self.plugins.kinds):
-                additions.extend(self._render_resource(resource, kind))
-            if not additions:
+                found = self._render_resource(resource, kind)
+                if found:
+                    additions.extend(found)
+                    edited = resource
+                    self.result.edited += 1
+                resource = None  # what is wrong with the next item of a List is not this one's fault
+            if edited is None:
                 return None
+            resource = edited
             inserted = insert_pairs(tree, [Insertion(item.path, item.key, item.value) for item in additions])
         except YamlError as error:
             raise _refuse(location, resource, error) from None
         self.result.additions += len(additions)
-        if inserted.written_out and resource is not None:
-            self._report([_remark_written_out(inserted.written_out)], resource)
+        if inserted.written_out:
+            self._report([_remark_written_out(inserted.written_out)], edited)
         if self.keep_changes:
-            self.result.changes.append(Change(document.start, document.line, text, inserted.text))
+            self.result.changes.append(Change(document.start, document.line, tree.text, inserted.text))
         return inserted.text
 
-    def _render_resource(self, resource: Resource, kind: Kind) -> list[Addition]:
+    def _load(self, document: Document, location: Location) -> Tree | None:
+        try:
+            return load_tree(_decode(self.data, document))
+        except BrokenYaml as error:
+            if self.is_file and self.data.find(b"{{", document.start, document.end) >= 0:
+                raise _NotRenderedError from None
+            raise _refuse(location, None, error) from None
+        except YamlError as error:
+            raise _refuse(location, None, error) from None
+
+    def _render_resource(self, resource: Resource, kind: Kind) -> tuple[Addition, ...]:
         settings = self.settings
-        if not _is_wanted(kind, settings):
-            return []
+        if kind not in self.wanted:
+            return ()
         self.result.resources += 1
+        if settings.honor_skip and is_skipped(resource):
+            self._skip(resource, kind)
+            return ()
         workload = kind.read(resource, settings)
         if isinstance(workload, Remark):
             self._report([workload], resource)
-            return []
-        if settings.honor_skip and is_skipped(resource):
-            message = f"is skipped by its annotation {SKIP_ANNOTATION}: left alone"
-            self._report([Remark("skipped-by-annotation", "note", message, resource.node.line)], resource)
-            self._check_strict(workload, ())
-            return []
+            return ()
         decision = decide(workload, self._identify, settings)
-        self._report(remark_decision(workload, decision, settings), resource)
-        additions = decision.additions
-        self._check_strict(workload, additions)
+        further = self.plugins.ask_additions(workload, settings)
+        if further:
+            decision = extend_decision(workload, decision, further, settings)
+        self._report(remark_decision(workload, decision, settings, with_notes=self.with_notes), resource)
+        self._check_strict(workload, decision.additions)
         if settings.unknown_image == "fail":
-            for container in find_unknown_containers(workload, decision, settings):
-                image = container.image.reference if container.image else "no image"
-                self._fail(resource, f"{describe_container(container)}: image {image} is unknown (unknown-image: fail)")
-        return [*additions, *self.plugins.ask_additions(workload, settings)]
+            for container in find_unknown_containers(decision):
+                self._fail(resource, container, "has no identity, and nobody knows its image (unknown-image: fail)")
+        return decision.additions
+
+    def _skip(self, resource: Resource, kind: Kind) -> None:
+        message = f"is skipped by its annotation {SKIP_ANNOTATION}: left alone"
+        self._report([Remark("skipped-by-annotation", "note", message, resource.node.line)], resource)
+        if self.settings.strict:
+            workload = kind.read(resource, self.settings)
+            if not isinstance(workload, Remark):
+                self._check_strict(workload, (), "strict; it is skipped by its annotation")
 
     def _identify(self, image: Image | None) -> Identity:
         known = self.identities.get(image)
@@ -188,14 +251,16 @@ class _Run:
             known = self.identities[image] = resolve_identity(image, self.settings, self.plugins.ask_image)
         return known
 
-    def _check_strict(self, workload: Workload, additions: tuple[Addition, ...]) -> None:
+    def _check_strict(self, workload: Workload, additions: tuple[Addition, ...], policy: str = "strict") -> None:
         if self.settings.strict:
             for container in find_containers_without_identity(workload, additions, self.settings):
-                self._fail(workload.resource, f"{describe_container(container)} has no runtime identity (strict)")
+                self._fail(workload.resource, container, f"has no runtime identity ({policy})")
 
-    def _fail(self, resource: Resource, message: str) -> None:
+    def _fail(self, resource: Resource, container: Container, why: str) -> None:
         location = resource.location
-        self.result.failures.append(f"{location.source}, document {location.document}, {resource.id}: {message}")
+        line = location.line + (container.context.line or container.line) - 1
+        where = f"{location.source}, document {location.document}, {resource.id}, line {line}"
+        self.result.failures.append(f"{where}: {describe_container(container)} {why}")
 
     def _report(self, remarks: Iterable[Remark], resource: Resource) -> None:
         location = resource.location
@@ -214,6 +279,7 @@ class _Run:
                 remark.origin,
             )
             for remark in remarks
+            if self.with_notes or remark.level != "note"
         )
 
 

@@ -5,7 +5,6 @@ The built-in kinds enter through the same door.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pluggy
 
 from postrenderer import hookspecs, kinds
+from postrenderer.doors import check_additions, check_identity, check_kinds, guard
 from postrenderer.images import ImageReference
 from postrenderer.model import Addition, Identity, Kind, Refused, Settings, Workload
 
@@ -33,19 +33,28 @@ class Plugins:
         try:
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise Refused(f"plugin {self.manager.get_name(error.plugin)}: {error}") from None
+            raise Refused(
+                f"plugin {self.manager.get_name(error.plugin)}: {_flatten(error)}; the hooks are {_list_hooks()}"
+            ) from None
         self._callers = {name: self._find_callers(name) for name in self._order}
         self.kinds = self._ask_kinds()
 
     def _register(self, name: str, plugin: Any) -> None:
+        if getattr(plugin, "__hash__", None) is None:
+            raise Refused(
+                f"plugin {name} is a {type(plugin).__name__}: let its entry point lead to a module or an object"
+            )
+        if self.manager.has_plugin(name):
+            raise Refused(f"plugin {name} has the name of a built-in one: rename its entry point")
+        if self.manager.is_registered(plugin):
+            other = self.manager.get_name(plugin)
+            raise Refused(f"plugins {other} and {name} are one and the same: name one of them")
         try:
             self.manager.register(plugin, name=name)
-        except ValueError:
-            raise Refused(
-                f"plugin {name} is named twice, or is another one's second name: name each plugin once"
-            ) from None
         except pluggy.PluginValidationError as error:
-            raise Refused(f"plugin {name}: {error}") from None
+            raise Refused(f"plugin {name}: {_flatten(error)}") from None
+        if not self.manager.get_hookcallers(plugin):
+            raise Refused(f"plugin {name} has no hook: mark its functions with hookimpl; the hooks are {_list_hooks()}")
 
     def _find_callers(self, name: str) -> dict[str, Callable[..., Any]]:
         plugin = self.manager.get_plugin(name)
@@ -60,31 +69,28 @@ class Plugins:
         caller = self._callers[name].get(hook)
         if caller is None:
             return None
-        try:
+        with guard(name, hook):
             answer = caller(**arguments)
-        except Refused:
-            raise
-        except Exception as error:
-            raise Refused(f"plugin {name}, hook {hook}: {type(error).__name__}: {error}") from error
-        if isinstance(answer, list) and hook != "image_identity":
+        if hook != "image_identity":  # of these pluggy makes a list, of one answer at most here
             return answer[0] if answer else None
         return answer
 
     def _ask_kinds(self) -> dict[tuple[str, str], Kind]:
         found: dict[tuple[str, str], tuple[str, Kind]] = {}
         for name in self._order:
-            answer = self._call(name, "kinds")
-            if answer is None:
-                continue
-            if not isinstance(answer, list) or not all(isinstance(kind, Kind) for kind in answer):
-                raise Refused(f"plugin {name}, hook kinds: must return a list of Kind, but returned {answer!r}")
-            for kind in answer:
-                other, _ = found.setdefault((kind.group, kind.kind), (name, kind))
-                if other != name:
-                    raise Refused(
-                        f"plugins {other} and {name} both know the kind {kind.kind}.{kind.group}: name one of them"
-                    )
+            for kind in check_kinds(name, self._call(name, "kinds"), trusted=name in BUILT_IN):
+                key = kind.group, kind.kind
+                if key in found:
+                    other = found[key][0]
+                    who = f"plugins {other} and {name} both know" if other != name else f"plugin {name} gives twice"
+                    raise Refused(f"{who} the kind {kind.kind}.{kind.group}: one of them has to go")
+                found[key] = name, kind
         return {key: kind for key, (_, kind) in found.items()}
+
+    @property
+    def has_named(self) -> bool:
+        """Tell whether there are others than the built-in kinds."""
+        return len(self._order) > len(BUILT_IN)
 
     @property
     def kind_names(self) -> list[str]:
@@ -92,16 +98,11 @@ class Plugins:
         return sorted({kind.kind for kind in self.kinds.values()})
 
     def ask_image(self, image: ImageReference) -> Identity | None:
-        """The first plugin's answer about an image."""
+        """The first plugin's answer about an image; one without a UID is none."""
         for name in self._order:
-            answer = self._call(name, "image_identity", image=image)
-            if answer is None:
-                continue
-            if not isinstance(answer, Identity):
-                raise Refused(
-                    f"plugin {name}, hook image_identity: must return an Identity or None, but returned {answer!r}"
-                )
-            return answer
+            answer = check_identity(name, self._call(name, "image_identity", image=image))
+            if answer is not None:
+                return answer
         return None
 
     def ask_additions(self, workload: Workload, settings: Settings) -> list[Addition]:
@@ -109,28 +110,16 @@ class Plugins:
         found: list[Addition] = []
         for name in self._order:
             answer = self._call(name, "additions", workload=workload, settings=settings)
-            if answer is None:
-                continue
-            if not isinstance(answer, list) or not all(map(_is_addition, answer)):
-                raise Refused(
-                    f"plugin {name}, hook additions: must return a list of Addition (of booleans, integers, strings), "
-                    f"but returned {answer!r}"
-                )
-            found.extend(
-                Addition(addition.path, addition.key, addition.value, addition.origin or f"plugin {name}")
-                for addition in answer
-            )
+            found.extend(check_additions(name, answer, workload))
         return found
 
 
-def _is_addition(value: Any) -> bool:
-    return (
-        isinstance(value, Addition)
-        and isinstance(value.key, str)
-        and isinstance(value.value, (bool, int, str))
-        and isinstance(value.path, tuple)
-        and all(isinstance(step, (str, int)) for step in value.path)
-    )
+def _flatten(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _list_hooks() -> str:
+    return ", ".join(hookspecs.HOOKS)
 
 
 def load_plugins(names: Sequence[str]) -> Plugins:
@@ -171,13 +160,13 @@ def _importer(module: str) -> Callable[[], Any]:
 def _load(name: str, available: dict[str, list[tuple[str, Callable[[], Any]]]]) -> Any:
     candidates = available.get(name, [])
     if not candidates:
+        import difflib
+
         near = difflib.get_close_matches(name, available, n=1)
         hint = f"did you mean {near[0]}?" if near else f"installed are: {', '.join(sorted(available)) or 'none'}"
         raise Refused(f"plugin {name} is not installed; {hint}")
     if len(candidates) > 1:
         owners = " and ".join(owner for owner, _ in candidates)
         raise Refused(f"plugin {name} comes from {owners}: uninstall one of them")
-    try:
+    with guard(name, None):
         return candidates[0][1]()
-    except Exception as error:
-        raise Refused(f"plugin {name} cannot be loaded: {type(error).__name__}: {error}") from error

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from postrenderer.images import check_user_table, parse_image_uid, parse_version
 from postrenderer.model import UID_MAX, Refused, Settings
 
 ENVIRONMENT_PREFIX = "SANDBOX_POSTRENDERER_"
+_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting: its kebab-case name, the placeholder for its value, its help, and how text becomes its value.
 
     `parse` raises `ValueError` with what is accepted. `choices` is empty where it is no choice.
@@ -39,21 +39,21 @@ class Setting:
 
 def parse_uid(text: str) -> int:
     """Read a UID from 1 to 2147483647."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:11]) <= UID_MAX:
+    if not _NUMBER.fullmatch(text) or int(text) > UID_MAX:
         raise ValueError(f"{text!r} is no UID: write a number from 1 to {UID_MAX}")
     return int(text)
 
 
 def parse_flag(text: str) -> bool:
     if text not in ("true", "false"):
-        raise ValueError(f"{text!r} is neither true nor false")
+        raise ValueError(f"{text!r} is neither `true` nor `false`: write one of them")
     return text == "true"
 
 
 def parse_bytes(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:20]) < 1:
-        raise ValueError(f"{text!r} is no number of bytes")
-    return int(text[:20])
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is no number of bytes: write one such as {256 * 1024 * 1024}")
+    return int(text)
 
 
 def parse_kagent_version(text: str) -> str:
@@ -75,7 +75,7 @@ def parse_image_uids(text: str) -> tuple[tuple[str, int], ...]:
 def _choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+            raise ValueError(f"{text!r} is no value for it; {suggest_name(text, choices)}")
         return text
 
     return parse
@@ -154,6 +154,8 @@ DEFAULTS = Settings()
 
 def suggest_name(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest right one, or all."""
+    import difflib
+
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"

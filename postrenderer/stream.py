@@ -48,7 +48,7 @@ def find_encoding_problem(data: Buffer) -> str | None:
 def find_candidates(data: Buffer, names: Iterable[str]) -> Iterator[int]:
     """Yield, in order, where a name (or its `List`) stands as the value of a `kind` key, as far as bytes can tell."""
     ordered = sorted(names, key=len)
-    stems = [name for i, name in enumerate(ordered) if not any(other in name for other in ordered[:i])]
+    stems = [name for i, name in enumerate(ordered) if not any(name.startswith(other) for other in ordered[:i])]
     tail = re.compile(b"(?:%s)(?:List)?(?![A-Za-z0-9_.-])" % b"|".join(re.escape(name.encode()) for name in ordered))
     if len(stems) == 1:
         hits: Iterable[int] = _find_all(data, stems[0].encode())
@@ -100,11 +100,13 @@ def find_documents(data: Buffer, candidates: Iterable[int]) -> Iterator[Document
             previous = start  # comments, blanks and directives before the first marker are no document
             continue
         if hit >= end:
-            number += 1
+            number += _count_documents(data, start, end)
             previous = start
             continue
         for piece_start, piece_end in _split_segment(data, start, end):
             number += 1
+            while hit is not None and hit < piece_start:
+                hit = next(hits, None)  # in a comment between documents
             if hit is None or hit >= piece_end:
                 continue
             first = piece_start
@@ -149,11 +151,18 @@ def _split_segment(data: Buffer, start: int, end: int) -> Iterator[tuple[int, in
         after = data.find(b"\n", marker, end) + 1
         if not after:
             break
-        yield from _split_json(data, start, after)
+        if _find_content(data, start, marker, directives=False) < marker:
+            yield from _split_json(data, start, after)
         start = after
         if _find_content(data, after, end, directives=False) == end:
             return  # directives in there belong to the next document
     yield from _split_json(data, start, end)
+
+
+def _count_documents(data: Buffer, start: int, end: int) -> int:
+    if data.find(b"\n...", start, end) < 0 and data[start : start + 1] != b"{":
+        return 1
+    return sum(1 for _ in _split_segment(data, start, end))
 
 
 def _split_json(data: Buffer, start: int, end: int) -> Iterator[tuple[int, int]]:

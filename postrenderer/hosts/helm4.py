@@ -7,6 +7,7 @@ semver hides the plugin.
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import re
@@ -15,11 +16,15 @@ import sys
 import tarfile
 
 from postrenderer.entry import HOST_ARGUMENTS
-from postrenderer.files import write_file
+from postrenderer.files import read_file, write_file
 from postrenderer.model import Refused
 
 NAME = "sandbox-postrenderer"
+_MAX_PLUGIN = 1 << 16
 _PEP_440 = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:(a|b|rc)(\d+))?(?:\.post\d+)?(?:\.dev(\d+))?(?:\+.*)?\Z")
+_PACKAGE = re.compile(r"(.+)(?:\.tgz|\.tar\.gz)\Z")
+_PACKAGE_VERSION = re.compile(r"(.+)-[0-9]+\..*")
+_UV_CACHE = ("archive-v", "builds-v", "environments-v")
 _STAGES = {"a": "alpha", "b": "beta", "rc": "rc"}
 
 _PLUGIN = """\
@@ -52,7 +57,7 @@ def to_semver(version: str) -> str:
     parts = [f"{_STAGES[stage]}.{int(number)}"] if stage else []
     if dev is not None:
         parts.append(f"dev.{int(dev)}")
-    release = f"{major}.{minor or 0}.{patch or 0}"
+    release = ".".join(str(int(part or 0)) for part in (major, minor, patch))
     return f"{release}-{'.'.join(parts)}" if parts else release
 
 
@@ -72,20 +77,38 @@ def write_plugin(directory: str, version: str) -> str:
     """Write the plugin for this very installation, whether it is on PATH or not. Returns the directory, absolute."""
     directory = os.path.abspath(directory)
     os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, "plugin.yaml")
+    _check_directory(directory, path)
+    write_file(path, [format_plugin(version, "${HELM_PLUGIN_DIR}/run").encode()])
     launcher = os.path.join(directory, "run")
-    write_file(launcher, [_LAUNCHER.format(python=shlex.quote(sys.executable)).encode()])
+    write_file(launcher, [os.fsencode(_LAUNCHER.format(python=shlex.quote(sys.executable)))])
     os.chmod(launcher, 0o755)  # noqa: S103  # Helm runs it as whoever calls Helm
-    plugin = format_plugin(version, "${HELM_PLUGIN_DIR}/run")
-    write_file(os.path.join(directory, "plugin.yaml"), [plugin.encode()])
     return directory
 
 
+def _check_directory(directory: str, path: str) -> None:
+    """Refuse to write over somebody else's files: `--dir .` in a project that has a `run` of its own."""
+    if all(name.startswith(".") for name in os.listdir(directory)):
+        return
+    if not os.path.isfile(path) or f"name: {NAME}\n".encode() not in read_file(path, _MAX_PLUGIN):
+        raise Refused(f"{directory}: holds files that are not this plugin's; name a new or an empty directory")
+
+
+def get_package_directory(path: str) -> str:
+    """The directory in a package in which Helm looks for plugin.yaml: the file's name, less version and suffix."""
+    match = _PACKAGE.match(os.path.basename(path))
+    if match is None:
+        raise Refused(f"{path}: Helm goes by a package's name: call it {NAME}-VERSION.tgz")
+    return _PACKAGE_VERSION.sub(r"\1", match[1])
+
+
 def package_plugin(path: str, version: str) -> None:
-    """Write a package for others, a `.tgz`: its plugin looks for the command on PATH."""
+    """Write a package for others, a `.tgz`: its plugin looks for the command on PATH. No clock goes into it."""
+    directory = get_package_directory(path)
     content = format_plugin(version, NAME).encode()
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        member = tarfile.TarInfo(f"{NAME}/plugin.yaml")
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(f"{directory}/plugin.yaml")
         member.size = len(content)
         member.mode = 0o644
         archive.addfile(member, io.BytesIO(content))
@@ -93,6 +116,6 @@ def package_plugin(path: str, version: str) -> None:
 
 
 def is_short_lived(executable: str) -> bool:
-    """Tell whether the interpreter will vanish: `pipx run` and `uvx` keep theirs in a cache."""
+    """Tell whether the interpreter will vanish: `pipx run` and `uvx` keep theirs in a cache, wherever that is."""
     parts = os.path.normpath(executable).split(os.sep)
-    return ".cache" in parts and ("pipx" in parts or "uv" in parts)
+    return (".cache" in parts and "pipx" in parts) or any(part.startswith(_UV_CACHE) for part in parts)

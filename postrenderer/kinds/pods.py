@@ -71,7 +71,7 @@ def read_containers(parent: Node | None, path: Path, key: str, role: Role = "reg
 
 
 def has_persistent_volumes(parent: Node | None) -> bool:
-    """Tell whether one of the pod's `volumes` outlives it, so that its files can belong to another UID."""
+    """Tell whether one of the pod's `volumes` is a file system of its own, whose files can belong to another UID."""
     if parent is None:
         return False
     return any(node.get("persistentVolumeClaim") or node.get("ephemeral") for node in parent.sequence("volumes"))
@@ -91,7 +91,7 @@ def find_injection(*mappings: Node | None) -> str | None:
             if node is None or not node.is_scalar:
                 continue
             value = str(node.value).lower()
-            if value in values or ("*" in values and value not in ("false", "disabled")):
+            if value in values or ("*" in values and value not in ("", "false", "disabled")):
                 return f"{key}: {value}"
     return None
 
@@ -107,14 +107,14 @@ def _load_injection_keys() -> dict[str, list[str]]:
 
 def read_pod_template(resource: Resource, *keys: str, claim_templates: str | None = None) -> Workload | None:
     """Read the workload from the PodTemplateSpec below `keys`; None where it has no containers (a patch fragment)."""
-    template = resource.node.mapping(*keys)
+    owner = resource.node.mapping(*keys[:-1])
+    template = owner.mapping(*keys[-1:]) if owner is not None else None
     pod = template.mapping("spec") if template is not None else None
     path = (*resource.path, *keys, "spec")
     containers = read_containers(pod, path, "containers")
     if template is None or pod is None or not containers:
         return None
     host_users = pod.scalar("hostUsers")
-    owner = resource.node.mapping(*keys[:-1])
     claims = owner.sequence(claim_templates) if claim_templates and owner is not None else []
     return Workload(
         resource=resource,

@@ -16,10 +16,12 @@ from postrenderer.kinds.pods import (
     read_containers,
     read_context,
 )
-from postrenderer.model import Container, Image, Kind, Node, Remark, Resource, Settings, Workload
+from postrenderer.model import Container, Image, Kind, Node, Path, Remark, Resource, Settings, Workload
+from postrenderer.wording import format_value
 
 ASSUMED_VERSION = "0.9"
 DEFAULT_REGISTRY = "cr.kagent.dev"
+_LEFT_ALONE = "left alone: give its pods their identity by other means, such as an admission policy"
 _BRANCHES = {"Declarative": "declarative", "BYO": "byo"}
 _RUNTIME_IMAGES = {"python": "app", "go": "golang-adk"}
 
@@ -35,24 +37,20 @@ def read_sandbox_agent(resource: Resource, settings: Settings) -> Workload | Rem
     kind = spec.scalar("type") if spec.get("type") is not None else "Declarative"
     name = _BRANCHES.get(kind) if isinstance(kind, str) else None
     if name is None:
-        return _leave_alone(resource, f"has the type {kind!r}; kagent knows Declarative and BYO")
+        return _leave_alone(resource, f"has the type {format_value(kind)}; kagent knows Declarative and BYO")
     branch = spec.mapping(name)
     if branch is None:
         return _leave_alone(resource, f"is of type {kind}, but has no spec.{name}")
     deployment = branch.mapping("deployment")
     path = (*resource.path, "spec", name, "deployment")
-    context = read_context(deployment, path)
     with_skills = bool(spec.sequence("skills", "refs") or spec.sequence("skills", "gitRefs"))
-    containers = [
-        Container("kagent", "regular", _find_image(spec, branch, name, settings), context, resource.node.line)
-    ]
-    if with_skills:
-        image = _derive_image("skills-init", deployment, settings, full=False)
-        containers.insert(0, Container("skills-init", "init", image, context, resource.node.line))
     return Workload(
         resource=resource,
         pod=read_context(deployment, path, "podSecurityContext"),
-        containers=(*containers, *read_containers(deployment, path, "extraContainers")),
+        containers=(
+            *_find_own_containers(spec, branch, name, path, settings, with_skills=with_skills),
+            *read_containers(deployment, path, "extraContainers"),
+        ),
         injected_by=find_injection(
             deployment.mapping("labels") if deployment else None,
             deployment.mapping("annotations") if deployment else None,
@@ -63,28 +61,41 @@ def read_sandbox_agent(resource: Resource, settings: Settings) -> Workload | Rem
     )
 
 
+def _find_own_containers(
+    spec: Node, branch: Node, name: str, path: Path, settings: Settings, *, with_skills: bool
+) -> list[Container]:
+    """The containers that kagent itself puts into the pod; they share `deployment.securityContext`."""
+    deployment = branch.mapping("deployment")
+    context = read_context(deployment, path)
+    line = (deployment or branch).line
+    kagent = Container("kagent", "regular", _find_image(spec, branch, name, settings), context, line)
+    if not with_skills:
+        return [kagent]
+    image = _derive_image("skills-init", deployment, settings, full=False)
+    return [Container("skills-init", "init", image, context, line), kagent]
+
+
 def _leave_alone(resource: Resource, why: str) -> Remark:
     return Remark("not-a-pod", "note", f"{why}: left alone", line=resource.node.line, path=resource.path)
 
 
 def _find_reason_without_effect(resource: Resource, spec: Node | None, settings: Settings) -> str | None:
     if resource.version != "v1alpha2":
-        return (
-            f"is of {resource.id.api_version}, whose fields for a security context reach no pod: left alone; "
-            "give the pod its identity by other means (an admission policy)"
-        )
+        return f"is of {resource.id.api_version}, which has no field for a security context; {_LEFT_ALONE}"
     if spec is not None and (spec.get("substrate") is not None or spec.scalar("platform") == "substrate"):
-        return "runs on the platform substrate, where a security context reaches no pod: left alone"
+        return f"runs on the platform substrate, where a security context reaches no pod; {_LEFT_ALONE}"
     version = parse_version(settings.kagent_version) if settings.kagent_version else None
     if version is not None and (version.major, version.minor) >= (0, 10):
-        return f"a security context of a SandboxAgent reaches no pod with kagent {settings.kagent_version}: left alone"
+        return (
+            f"is accepted by kagent {settings.kagent_version}, but its security context reaches no pod; {_LEFT_ALONE}"
+        )
     return None
 
 
 def _assume_version(resource: Resource, with_skills: bool) -> Remark:
     message = f"kagent {ASSUMED_VERSION} is assumed; say --kagent-version if the cluster runs another"
     if with_skills:
-        message += " (up to 0.9.0 the init container skills-init runs as root, and does not start as 1001 would)"
+        message += " (up to 0.9.0 the image of the init container skills-init runs as root, and not as 1001)"
     return Remark("kagent-version-assumed", "note", message, line=resource.node.line, path=resource.path)
 
 

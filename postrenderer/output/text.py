@@ -34,15 +34,20 @@ def select_findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[F
         yield from (finding for finding in findings if finding.level == level)
 
 
-def format_summary(resources: int, additions: int, findings: Iterable[Finding]) -> str:
+def format_summary(
+    resources: int, edited: int, additions: int, findings: Iterable[Finding], *, failed: bool = False
+) -> str:
     """One line: what was found, what was added, how much there is to read, and what happens next."""
     levels = [finding.level for finding in findings]
     counts = [_count(levels.count("error"), "error"), _count(levels.count("warning"), "warning")]
     to_read = "".join(f", {count}" for count in counts if not count.startswith("0 "))
     found = _count(resources, "resource")
+    if failed:
+        return f"nothing is written: {found} read{to_read}"
     if not additions:
         return f"nothing to add to {found}{to_read}"
-    return f"{_count(additions, 'value')} added to {found}{to_read}; {WHAT_NEXT}"
+    where = found if edited == resources else f"{edited} of {found}"
+    return f"{_count(additions, 'value')} added to {where}{to_read}; {WHAT_NEXT}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ruamel.yaml.events import MappingEndEvent, ScalarEvent, SequenceEndEvent
+from ruamel.yaml.events import ScalarEvent
 
 from postrenderer.yaml.events import Event
 from postrenderer.yaml.scalars import write_scalar
@@ -22,6 +22,7 @@ from postrenderer.yaml.style import (
 from postrenderer.yaml.tree import Pair, Tree
 
 _FLOW_GAP = re.compile(r"[ \t\r\n]*")
+_COMMENT_LINE = re.compile(r"([ \t]*)#[^\n]*(?:\n|\Z)")
 _COMMENT = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 
 
@@ -70,40 +71,68 @@ def plan_target(tree: Tree, target: Target) -> Plan:
 
 
 def find_last(tree: Tree, index: int) -> int:
-    """The last event of a node that has an extent: ends of block collections have none, they swallow comments."""
-    events = tree.events
+    """The last event of a node in block style that has an extent: ends of block collections swallow comments."""
     at = tree.ends.get(index, index)
-    while events[at].__class__ in (MappingEndEvent, SequenceEndEvent) and not _is_flow_end(tree, at):
+    while not _has_extent(tree, at):
         at -= 1
     return at
 
 
-def _is_flow_end(tree: Tree, at: int) -> bool:
-    mark = tree.events[at]
-    return bool(mark.end_mark.index > mark.start_mark.index)
+def _has_extent(tree: Tree, at: int) -> bool:
+    event = tree.events[at]
+    start = event.start_mark.index
+    if event.end_mark.index > start:
+        return True
+    # `? key` without a value has its null where the next token begins, which may be lines further down.
+    return event.__class__ is ScalarEvent and tree.text[start - 1 : start] in (":", "-")
 
 
 def _extend_block(tree: Tree, index: int, new: New) -> Plan:
-    text = tree.text
     column = find_column(tree, index)
     lines = write_block(new, column, find_step(tree))
     last = tree.events[find_last(tree, index)]
+    if not _is_block_scalar(last) or tree.text[last.end_mark.index - 1] in ("\n", "\r"):
+        return Plan([_append_lines(tree, last, lines, column)], tree.ends[index], 0, new)
+    # A final line break would become part of the scalar's value: put the pairs before the one that it ends.
+    *others, last_pair = sorted(tree.own_pairs(index))
+    if others:
+        before = tree.events[find_last(tree, others[-1].value)]
+        return Plan([_append_lines(tree, before, lines, column)], last_pair.key, 0, new)
+    key_at = tree.events[last_pair.key].start_mark.index
+    key_at -= tree.events[last_pair.key].start_mark.column - column  # where its `?` stands, if it has one
+    newline = find_newline(tree.text, key_at)
+    inserted = newline.join([lines[0].lstrip(), *lines[1:], " " * column])
+    return Plan([Edit(key_at, key_at, inserted, column)], last_pair.key, 0, new)
+
+
+def _is_block_scalar(event: Event) -> bool:
+    return event.__class__ is ScalarEvent and event.style in ("|", ">")
+
+
+def _append_lines(tree: Tree, last: Event, lines: list[str], column: int) -> Edit:
+    """Insert lines behind an event, whose line ends behind it."""
+    text = tree.text
+    at = last.end_mark.index
     newline = find_newline(text, last.start_mark.index)
-    if last.__class__ is ScalarEvent and last.style in ("|", ">"):
-        at = last.end_mark.index
-        if text[at - 1 : at] not in ("\n", "\r"):
-            # A final line break would become part of the scalar's value: put the pairs before the one it ends.
-            last_key = max(pair.key for pair in tree.own_pairs(index))
-            key_at = tree.events[last_key].start_mark.index
-            before = newline.join([lines[0].lstrip(), *lines[1:], " " * column])
-            return Plan([Edit(key_at, key_at, before, column)], last_key, 0, new)
+    if _is_block_scalar(last):
         header = text[last.start_mark.index : text.find("\n", last.start_mark.index)]
         if "+" not in header.partition("#")[0]:
             at = _trim_blank_lines(text, at)
-        edit = Edit(at, at, "".join(line + newline for line in lines), column)
+        line_start = at
     else:
-        edit = insert_lines(text, last.end_mark.index, lines, column, newline)
-    return Plan([edit], tree.ends[index], 0, new)
+        line_start = text.find("\n", at) + 1
+    comment = _find_last_deeper_comment(text, line_start, column) if line_start else None
+    if comment is None and _is_block_scalar(last):
+        return Edit(at, at, "".join(line + newline for line in lines), column)
+    return insert_lines(text, at if comment is None else comment, lines, column, newline)
+
+
+def _find_last_deeper_comment(text: str, line_start: int, column: int) -> int | None:
+    """Where the last of the comment lines begins that follow, and are indented as what stands before them."""
+    last = None
+    while (comment := _COMMENT_LINE.match(text, line_start)) and len(comment[1]) > column:
+        last, line_start = line_start, comment.end()
+    return last
 
 
 def _trim_blank_lines(text: str, at: int) -> int:
@@ -121,7 +150,8 @@ def _extend_flow(tree: Tree, target: Target, new: New) -> list[Edit]:
     if tree.ends[target.node] == target.node + 1:
         at = start.end_mark.index  # behind an anchor or a tag, the brace is the last of it
         return [Edit(at, at, style.comma.join(pairs))]
-    at = events[find_last(tree, max(pair.value for pair in tree.own_pairs(target.node)))].end_mark.index
+    last = max(pair.value for pair in tree.own_pairs(target.node))
+    at = events[tree.ends.get(last, last)].end_mark.index
     comma_at = _find_comma(text, at)
     if style.indent is None:
         return [Edit(at, at, style.comma + style.comma.join(pairs))]
@@ -159,8 +189,9 @@ def _fill_null(tree: Tree, target: Target, owner: Pair) -> list[Edit]:
         written = write_flow_value(target.new, style, find_newline(text, key_end))
         if not has_colon:
             written = style.colon + written
-        elif start == end and text[start - 1 : start] == ":":
-            written = " " + written
+        elif start == end:
+            start = end = _find_end_of_colon(text, key_end, start)
+            written = written if text[start - 1 : start] in (" ", "\t") else " " + written
         return [Edit(start, end, written)]
     column = find_column(tree, target.parent)
     step = find_step(tree)
@@ -177,8 +208,14 @@ def _fill_null(tree: Tree, target: Target, owner: Pair) -> list[Edit]:
         return [Edit(start, end, newline.join([own[0].lstrip(), *own[1:]]))]
     lines = write_block(target.new, column + step, step)
     if not has_colon:  # then libyaml's position of the null is that of whatever comes next
-        return [insert_lines(text, key_end, [" " * column + ":", *lines], column, newline)]
-    return [*erase_with_blanks(text, start, end), insert_lines(text, end, lines, column, newline)]
+        return [insert_lines(text, key_end, [" " * column + ":", *lines], column + step, newline)]
+    return [*erase_with_blanks(text, start, end), insert_lines(text, end, lines, column + step, newline)]
+
+
+def _find_end_of_colon(text: str, key_end: int, null: int) -> int:
+    """Where a value belongs whose null is empty: behind its colon, if what follows has a line of its own."""
+    colon = text.find(":", key_end, null) + 1
+    return colon if "\n" in text[colon:null] and not text[key_end : colon - 1].strip() else null
 
 
 def erase_with_blanks(text: str, start: int, end: int) -> list[Edit]:
@@ -190,12 +227,12 @@ def erase_with_blanks(text: str, start: int, end: int) -> list[Edit]:
     return [Edit(start, end, "")]
 
 
-def insert_lines(text: str, at: int, lines: list[str], column: int, newline: str) -> Edit:
+def insert_lines(text: str, at: int, lines: list[str], depth: int, newline: str) -> Edit:
     """Insert lines below the line at `at`; its comment stays with it, a missing final line break stays missing."""
     end = text.find("\n", at)
     if end < 0:
-        return Edit(len(text), len(text), "".join(newline + line for line in lines), column)
-    return Edit(end + 1, end + 1, "".join(line + newline for line in lines), column)
+        return Edit(len(text), len(text), "".join(newline + line for line in lines), depth)
+    return Edit(end + 1, end + 1, "".join(line + newline for line in lines), depth)
 
 
 def apply_edits(text: str, edits: list[Edit]) -> str:

@@ -6,6 +6,7 @@ Events and not nodes: composing loses where an alias stands. Aliases are never e
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -27,6 +28,13 @@ from postrenderer.yaml.errors import BrokenYaml, YamlError
 
 Event = Any  # ruamel.yaml's events are typed as Any themselves
 MAX_DEPTH = 512
+_SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_STAND_IN = "\ue000"
+# A colon inside a plain scalar, between two characters that end none; tags and directives are passed over.
+_INNER_COLON = re.compile(
+    r"""^%[^\n]*|(?<![^\s,\[{])!\S*|(?<=[^\s,\[\]{}"'&*]):(?=[^\s,\[\]{}])""",
+    re.MULTILINE,
+)
 _GLUED = re.compile(r"^---(?![-\s]|$)", re.MULTILINE)
 
 
@@ -43,11 +51,15 @@ Parser = _find_parser()
 
 
 class Events(NamedTuple):
-    """The events between a document's start and its end, and for each start of a collection the index of its end."""
+    """The events between a document's start and its end, and for each start of a collection the index of its end.
+
+    `inner_colons`: libyaml reads the text only with stand-ins for the colons inside plain scalars.
+    """
 
     events: list[Event]
     ends: dict[int, int]
     has_aliases: bool
+    inner_colons: bool = False
 
 
 def parse_events(text: str) -> Events | None:
@@ -56,10 +68,15 @@ def parse_events(text: str) -> Events | None:
     Raises `BrokenYaml` for a text that libyaml refuses, and for one that holds several documents or is nested too deep.
     """
     try:
-        return _collect(Parser(text))
+        return _collect(Parser(_replace_surrogates(text)))
     except MarkedYAMLError as error:
+        if error.problem == "found unexpected ':'":
+            events = _collect_with_inner_colons(text)
+            if events is not None:
+                return events
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+        last_line = text.rstrip().count("\n") + 1  # libyaml puts the end of the text on a line of its own
+        line = min(mark.line + 1, last_line) if mark else 1
         said = " ".join(part for part in (error.context, error.problem) if part)
         raise BrokenYaml(_explain(text, said), line) from None
     except YAMLError as error:
@@ -67,6 +84,46 @@ def parse_events(text: str) -> Events | None:
         character = getattr(error, "character", None)
         said = f"the character U+{character:04X} is not allowed in YAML" if isinstance(character, int) else str(error)
         raise BrokenYaml(said, text.count("\n", 0, position) + 1) from None
+
+
+def _collect_with_inner_colons(text: str) -> Events | None:
+    """Parse what libyaml before 0.2.2 refuses and kubectl reads: `{image: redis:7}`. None where that is not it."""
+    if _STAND_IN in text:
+        return None
+    try:
+        parsed = _collect(Parser(_replace_surrogates(_replace_inner_colons(text))))
+    except YAMLError:
+        return None
+    if parsed is None:
+        return None
+    for event in parsed.events:
+        _restore_inner_colons(event)
+    return parsed._replace(inner_colons=True)
+
+
+def _replace_inner_colons(text: str) -> str:
+    return _INNER_COLON.sub(lambda found: _STAND_IN if found[0] == ":" else found[0], text)
+
+
+def _restore_inner_colons(event: Event) -> None:
+    if event.__class__ is ScalarEvent and _STAND_IN in event.value:
+        event.value = event.value.replace(_STAND_IN, ":")
+
+
+def _replace_surrogates(text: str) -> str:
+    """Put a stand-in of the same length in the place of what JSON allows and no YAML parser reads.
+
+    That is a character beyond U+FFFF as two escapes, `\\ud83d\\ude00`, as Python's json module writes it.
+    """
+    if "\\u" not in text or not text.lstrip().startswith("{"):
+        return text
+    return _SURROGATES.sub(r"\\ufffd\\ufffd", text)
+
+
+def refuse_surrogates(text: str) -> None:
+    """Raise `BrokenYaml` where a stand-in might be copied: JSON has no aliases, so this is neither JSON nor YAML."""
+    if _replace_surrogates(text) != text:
+        raise BrokenYaml("escapes like \\ud83d\\ude00 are JSON, but aliases are YAML: write the character itself")
 
 
 def _explain(text: str, said: str) -> str:
@@ -113,9 +170,11 @@ def _collect(parser: Any) -> Events | None:
             return Events(events, ends, has_aliases) if documents else None
 
 
-def iterate_events(text: str) -> Any:
+def iterate_events(text: str, *, inner_colons: bool = False) -> Iterator[Event]:
     """Yield the events between a document's start and its end, for a text that `parse_events` need not keep."""
-    parser = Parser(text)
+    if inner_colons:
+        text = _replace_inner_colons(text)
+    parser = Parser(_replace_surrogates(text))
     next_event = parser.get_event
     while True:
         event = next_event()
@@ -123,4 +182,6 @@ def iterate_events(text: str) -> Any:
         if kind is StreamEndEvent:
             return
         if kind is not StreamStartEvent and kind is not DocumentStartEvent and kind is not DocumentEndEvent:
+            if inner_colons:
+                _restore_inner_colons(event)
             yield event

@@ -23,6 +23,7 @@ _TAG = "tag:yaml.org,2002:"
 
 _SAFE_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*\Z")
 _SPECIAL_WORD = re.compile(r"(?:y|n|yes|no|on|off|true|false|null|\.inf|\.nan|\.[0-9].*)\Z", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def read_scalar(text: str, *, plain: bool, tag: str | None) -> Value:
@@ -68,4 +69,5 @@ def quote(text: str) -> str:
     """Write a string in double quotes, with escapes that YAML and JSON share."""
     import json
 
-    return json.dumps(text)
+    # Not all of it as escapes: a character beyond U+FFFF would be two of them, which YAML does not put together.
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

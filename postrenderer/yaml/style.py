@@ -13,10 +13,9 @@ from postrenderer.yaml.tree import Tree
 
 
 class Verbatim(NamedTuple):
-    """A copy of another node of the document: its text in both styles (without indent), and its events."""
+    """A copy of another node of the document: its lines without indent (one, where it is not nested), its events."""
 
-    block: list[str]
-    flow: str
+    lines: list[str]
     is_nested: bool
     events: list[Event]
 
@@ -52,12 +51,19 @@ def find_column(tree: Tree, mapping: int) -> int:
     if event.anchor is None and event.ctag is None:
         column: int = event.start_mark.column
         return column
-    key_column: int = tree.events[mapping + 1].start_mark.column  # `- &x\n  a: 1` begins at its anchor
-    return key_column
+    mark = tree.events[mapping + 1].start_mark  # `- &x\n  a: 1` begins at its anchor
+    before = tree.text[mark.index - mark.column : mark.index].rstrip(" \t")
+    return len(before) - 1 if before.endswith("?") else int(mark.column)
 
 
 def find_step(tree: Tree) -> int:
     """By how much the document's first mapping inside another is indented; 2 where none is."""
+    if tree.step is None:
+        tree.step = _measure_step(tree)
+    return tree.step
+
+
+def _measure_step(tree: Tree) -> int:
     events = tree.events
     for index, event in enumerate(events):
         if event.__class__ is not MappingStartEvent or event.flow_style:
@@ -82,14 +88,14 @@ def write_block(new: New, column: int, step: int) -> list[str]:
             lines.extend(write_block(value, column + step, step))
         elif isinstance(value, Verbatim) and value.is_nested:
             lines.append(head)
-            lines.extend(indent_lines(value.block, column + step))
+            lines.extend(indent_lines(value.lines, column + step))
         else:
             lines.append(f"{head} {_write_inline(value)}")
     return lines
 
 
 def _write_inline(value: Verbatim | bool | int | str) -> str:
-    return value.flow if isinstance(value, Verbatim) else write_scalar(value)
+    return value.lines[0] if isinstance(value, Verbatim) else write_scalar(value)
 
 
 def indent_lines(lines: list[str], column: int) -> list[str]:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from ruamel.yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
 
 from postrenderer.yaml.errors import YamlError
-from postrenderer.yaml.events import Event, parse_events
+from postrenderer.yaml.events import Event, Events, parse_events, refuse_surrogates
 from postrenderer.yaml.scalars import Value, read_scalar
+
+MAX_MERGES = 100
 
 
 class Pair(NamedTuple):
@@ -28,15 +30,27 @@ class Mapping(NamedTuple):
 class Tree:
     """The events of a document and what is derived from them, at most once: targets of aliases, mappings' pairs."""
 
-    __slots__ = ("_aliases", "_mappings", "ends", "events", "has_aliases", "text")
+    __slots__ = (
+        "_aliases",
+        "_entries",
+        "_mappings",
+        "_merged",
+        "ends",
+        "events",
+        "has_aliases",
+        "inner_colons",
+        "step",
+        "text",
+    )
 
-    def __init__(self, text: str, events: list[Event], ends: dict[int, int], has_aliases: bool) -> None:
+    def __init__(self, text: str, parsed: Events) -> None:
         self.text = text
-        self.events = events
-        self.ends = ends
-        self.has_aliases = has_aliases
+        self.events, self.ends, self.has_aliases, self.inner_colons = parsed
         self._aliases: dict[int, int] | None = None
         self._mappings: dict[int, Mapping] = {}
+        self._merged: dict[tuple[int, str], int | None] = {}
+        self._entries: dict[int, list[int]] = {}
+        self.step: int | None = None  # the document's indent step, once it was measured
 
     @property
     def root(self) -> Node:
@@ -145,19 +159,26 @@ class Tree:
         if len(self.mapping(index).merges) == 0:
             own = self.own_pair(index, key)
             return None if own is None else self.follow(own.value)
-        return self._find_merged(index, key, set())
+        return self._find_merged(index, key, 0)
 
-    def _find_merged(self, index: int, key: str, seen: set[int]) -> int | None:
-        # `seen` keeps a bomb of merges (`<<: [*a, *a, ...]`, nine levels deep) linear.
-        if index in seen:
-            return None
-        seen.add(index)
+    def _find_merged(self, index: int, key: str, depth: int) -> int | None:
+        # Remembered, so that a bomb of merges (`<<: [*a, *a, ...]`, nine levels deep) stays linear.
+        place = (index, key)
+        if place not in self._merged:
+            if depth > MAX_MERGES:
+                raise YamlError(
+                    f"merge keys lead through more than {MAX_MERGES} mappings: write them out", self.line(index)
+                )
+            self._merged[place] = self._merge(index, key, depth)
+        return self._merged[place]
+
+    def _merge(self, index: int, key: str, depth: int) -> int | None:
         own = self.own_pair(index, key)
         for merge in self.mapping(index).merges:
             if own is not None and merge.key < own.key:
                 continue
             for source in self._merge_sources(merge):
-                found = self._find_merged(source, key, seen)
+                found = self._find_merged(source, key, depth + 1)
                 if found is None:
                     continue
                 if own is None:
@@ -197,12 +218,14 @@ class Tree:
 
     def entries(self, index: int) -> list[int]:
         """The entries of the sequence at `index`, aliases not followed."""
-        found: list[int] = []
-        at, end = index + 1, self.ends[index]
-        while at < end:
-            found.append(at)
-            at = self.skip(at)
-        return found
+        known = self._entries.get(index)
+        if known is None:
+            known = self._entries[index] = []
+            at, end = index + 1, self.ends[index]
+            while at < end:
+                known.append(at)
+                at = self.skip(at)
+        return known
 
 
 class Node:
@@ -290,7 +313,8 @@ def load_tree(text: str) -> Tree | None:
     parsed = parse_events(text)
     if parsed is None:
         return None
-    tree = Tree(text, parsed.events, parsed.ends, parsed.has_aliases)
+    tree = Tree(text, parsed)
     if parsed.has_aliases:
+        refuse_surrogates(text)
         _ = tree.aliases  # an alias without an anchor is broken YAML, wherever it stands
     return tree

@@ -16,6 +16,11 @@ from ruamel.yaml.events import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
@@ -23,13 +28,21 @@ from ruamel.yaml.events import (
 from postrenderer.yaml.edits import Edit, Plan, Target, apply_edits, erase_with_blanks, insert_lines, plan_target
 from postrenderer.yaml.errors import YamlError
 from postrenderer.yaml.events import Event
+from postrenderer.yaml.scalars import read_scalar
 from postrenderer.yaml.style import Verbatim, find_column, find_newline, find_step, indent_lines
 from postrenderer.yaml.tree import Tree, load_tree
 from postrenderer.yaml.verify import verify_edit
 
 Path = tuple[str | int, ...]
 MAX_COPY = 10_000
-_MAX_ROUNDS = 1_000
+"""How many events one copy may have."""
+MAX_GROWTH = 1_000_000
+"""How many characters all copies together may have."""
+_MAX_ROUNDS = 100
+_TOO_MUCH = "too much stands behind aliases on the way to what is to be added: write it out by hand"
+
+
+_PLAIN_IN_FLOW = re.compile(r"[\w./ -]*\Z")
 
 
 class _Step(NamedTuple):
@@ -55,17 +68,36 @@ def write_out(tree: Tree, paths: list[Path]) -> tuple[Tree, list[int]]:
     Raises `YamlError` where a copy would be too large, or where it could not be told apart.
     """
     lines: list[int] = []
+    limit = len(tree.text) + MAX_GROWTH
     for _ in range(_MAX_ROUNDS):
-        plans = next((plans for path in paths if (plans := _plan_next(tree, path))), None)
-        if plans is None:
+        groups = _plan_round(tree, paths, limit - len(tree.text))
+        if not groups:
             return tree, lines
-        lines.append(tree.line(plans[0].at))
+        _refuse_ambiguous_anchors(tree)
+        lines.extend(tree.line(group[0].at) for group in groups)
+        plans = [plan for group in groups for plan in group]
         text = apply_edits(tree.text, [edit for plan in plans for edit in plan.edits])
         verify_edit(tree, plans, text)
         loaded = load_tree(text)
         assert loaded is not None
         tree = loaded
-    raise YamlError("too many aliases stand on the way to what is to be added: write them out by hand")
+    raise YamlError(_TOO_MUCH)
+
+
+def _plan_round(tree: Tree, paths: list[Path], room: int) -> list[list[Plan]]:
+    """Plan how to write out the first shared thing on each path, as far as these are apart from each other."""
+    groups: list[list[Plan]] = []
+    taken: set[int] = set()
+    for path in paths:
+        found = _plan_next(tree, path)
+        if found is None or not taken.isdisjoint(plan.at for plan in found):
+            continue
+        taken.update(plan.at for plan in found)
+        groups.append(found)
+        room -= sum(len(edit.text) for plan in found for edit in plan.edits)
+        if room < 0:
+            raise YamlError(_TOO_MUCH, tree.line(found[0].at))
+    return groups
 
 
 def _plan_next(tree: Tree, path: Path) -> list[Plan] | None:
@@ -96,7 +128,7 @@ def _plan_next(tree: Tree, path: Path) -> list[Plan] | None:
 
 
 def _copy_merged(tree: Tree, merged: _Merged) -> Plan:
-    value = _copy(tree, merged.source)
+    value = _copy(tree, merged.source, in_flow=tree.events[merged.mapping].flow_style)
     return plan_target(tree, Target(merged.mapping, None, merged.parent, {merged.key: value}))
 
 
@@ -105,7 +137,7 @@ def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = No
     text, events = tree.text, tree.events
     alias = events[step.node]
     start, end = alias.start_mark.index, alias.end_mark.index
-    value = _copy(tree, source)
+    value = _copy(tree, source, in_flow=events[step.parent].flow_style)
     mark = f"&{anchor}" if anchor else ""
     meaning = value.events
     if anchor:
@@ -113,16 +145,16 @@ def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = No
         first.anchor = anchor
         meaning = [first, *meaning[1:]]
     newline = find_newline(text, start)
-    if events[step.parent].flow_style or not value.is_nested:
-        edits = [Edit(start, end, f"{mark} {value.flow}".lstrip())]
+    if not value.is_nested:
+        edits = [Edit(start, end, f"{mark} {value.lines[0]}".lstrip())]
     elif step.key is not None:
         column = find_column(tree, step.parent)
-        lines = indent_lines(value.block, column + find_step(tree))
+        lines = indent_lines(value.lines, column + find_step(tree))
         kept = [Edit(start, end, mark)] if mark else erase_with_blanks(text, start, end)
-        edits = [*kept, insert_lines(text, end, lines, column, newline)]
+        edits = [*kept, insert_lines(text, end, lines, column + 1, newline)]
     else:
         column = alias.start_mark.column
-        lines = indent_lines(value.block, column)
+        lines = indent_lines(value.lines, column)
         if mark:
             edits = [Edit(start, end, mark), insert_lines(text, end, lines, column, newline)]
         else:
@@ -159,17 +191,14 @@ def _find_step(tree: Tree, index: int) -> _Step:
     return _Step(index, pair.key, parent)
 
 
-def _copy(tree: Tree, source: int) -> Verbatim:
+def _copy(tree: Tree, source: int, *, in_flow: bool) -> Verbatim:
     """Copy a node as text, without anchors. Aliases in it stay aliases."""
     events = tree.events[source : tree.skip(source)]
     if len(events) > MAX_COPY:
         raise YamlError("what an alias stands for is too large to be copied: write it out by hand", tree.line(source))
-    _refuse_ambiguous_anchors(tree)
-    bare = [_without_anchor(event) for event in events]
-    first = bare[0]
-    flow = _emit([_in_flow_style(event) for event in bare])
-    is_nested = getattr(first, "flow_style", True) is False
-    return Verbatim(_emit(bare).split("\n") if is_nested else [flow], flow, is_nested, bare)
+    is_nested = not in_flow and getattr(events[0], "flow_style", True) is False
+    bare = _make_bare(events, in_flow=not is_nested)
+    return Verbatim(_emit(bare).split("\n") if is_nested else [_emit_flow(bare)], is_nested, bare)
 
 
 def _refuse_ambiguous_anchors(tree: Tree) -> None:
@@ -187,20 +216,43 @@ def _refuse_ambiguous_anchors(tree: Tree) -> None:
         seen[anchor] = index
 
 
-def _without_anchor(event: Event) -> Event:
-    if event.__class__ is AliasEvent or getattr(event, "anchor", None) is None:
-        return event
-    bare = copy(event)
-    bare.anchor = None
+def _make_bare(events: list[Event], *, in_flow: bool) -> list[Event]:
+    """Copy events without their anchors, and so that they can be written in the place at hand."""
+    bare = []
+    depth = int(in_flow)  # of flow collections, around the place and in the copy
+    for event in events:
+        kind = event.__class__
+        new = event
+        if kind is MappingStartEvent or kind is SequenceStartEvent:
+            new = copy(event)
+            new.anchor = None
+            new.flow_style = depth > 0 or bool(event.flow_style)
+            depth += int(new.flow_style)
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            depth -= int(depth > in_flow)
+        elif kind is ScalarEvent:
+            new = copy(event)
+            new.anchor = None
+            if event.implicit[0]:
+                _make_writable(new, in_flow=depth > 0)
+        bare.append(new)
     return bare
 
 
-def _in_flow_style(event: Event) -> Event:
-    if getattr(event, "flow_style", None) is not False:
-        return event
-    flow = copy(event)
-    flow.flow_style = True
-    return flow
+def _make_writable(plain: Event, *, in_flow: bool) -> None:
+    """Change a plain scalar that libyaml would not write in plain style, and mean the same."""
+    if not plain.value:
+        plain.value = "null"  # nothing is no value in flow style
+    elif isinstance(read_scalar(plain.value, plain=True, tag=None), str) and (
+        max(plain.value) > "\uffff" or (in_flow and not _PLAIN_IN_FLOW.match(plain.value))
+    ):
+        plain.implicit = (False, True)
+
+
+def _emit_flow(events: list[Event]) -> str:
+    """Write a node as it can stand inside a flow collection (`null` by itself would be written `null\\n...`)."""
+    around = SequenceStartEvent(None, None, implicit=True, flow_style=True), SequenceEndEvent()
+    return _emit([around[0], *events, around[1]])[1:-1]
 
 
 def _emit(events: list[Event]) -> str:
@@ -209,5 +261,4 @@ def _emit(events: list[Event]) -> str:
     for event in [StreamStartEvent(), DocumentStartEvent(explicit=False), *events, DocumentEndEvent(explicit=False)]:
         emitter.emit(event)
     emitter.emit(StreamEndEvent())
-    text = stream.getvalue()
-    return text[:-1] if text.endswith("\n") else text
+    return stream.getvalue().removesuffix("...\n").removesuffix("\n")

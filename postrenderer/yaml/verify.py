@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ from postrenderer.yaml.style import New, Verbatim
 from postrenderer.yaml.tree import Tree
 
 
+_UNUSUAL_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+
+
 class _DiffersError(Exception):
     """The edited text has another event than expected."""
 
@@ -23,13 +27,16 @@ class _DiffersError(Exception):
 def verify_edit(tree: Tree, plans: list[Plan], text: str) -> None:
     """Raise `YamlError` unless `text` is the tree's document with the plans carried out, event for event."""
     try:
-        _compare(tree.events, sorted(plans, key=lambda plan: plan.at), iterate_events(text))
+        _compare(
+            tree.events, sorted(plans, key=lambda plan: plan.at), iterate_events(text, inner_colons=tree.inner_colons)
+        )
     except (_DiffersError, StopIteration, YAMLError):
         line = tree.line(min(plan.at for plan in plans))
+        advice = "write the mapping around this line in plain block style"
+        if _UNUSUAL_BREAK.search(tree.text):
+            advice = "it has line breaks other than LF and CRLF (CR, NEL, LS or PS): replace them"
         raise YamlError(
-            "the way this document is written leaves no place where a line can be added without doubt; "
-            "write the mapping around this line in plain block style",
-            line,
+            f"the way this document is written leaves no place where a line can be added without doubt; {advice}", line
         ) from None
 
 
@@ -83,15 +90,14 @@ def _compare_value(value: Any, actual: Iterator[Event]) -> None:
         _compare_events(value.events, actual)
         return
     event = next(actual)
-    if event.anchor is not None or event.ctag is not None:
+    wanted = MappingStartEvent if isinstance(value, dict) else ScalarEvent
+    if event.__class__ is not wanted or event.anchor is not None or event.ctag is not None:
         raise _DiffersError
     if isinstance(value, dict):
-        if event.__class__ is not MappingStartEvent:
-            raise _DiffersError
         _compare_pairs(value, actual)
         if next(actual).__class__ is not MappingEndEvent:
             raise _DiffersError
-    elif event.__class__ is not ScalarEvent or not _reads_as(event, value):
+    elif not _reads_as(event, value):
         raise _DiffersError
 
 

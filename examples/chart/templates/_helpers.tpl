@@ -1,5 +1,6 @@
 {{- define "agents.fullname" -}}
-{{- default (printf "%s-agents" .Release.Name) .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- default $name .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "agents.labels" -}}

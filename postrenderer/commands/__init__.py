@@ -1,0 +1,1 @@
+"""The commands, one module each; a command is named in `postrenderer.cli.COMMANDS`."""

@@ -1,0 +1,80 @@
+"""`render`: add what is missing. What every host calls, and what runs without a command."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import click
+
+from postrenderer.console import write_output
+from postrenderer.entry import EMPTY_COMMENT
+from postrenderer.files import find_files, is_same_file, write_file, write_files
+from postrenderer.model import Refused
+from postrenderer.options import common_options
+from postrenderer.outcome import DONE
+from postrenderer.session import Session, open_session
+from postrenderer.stream import join_streams
+
+_CONTENT = re.compile(rb"\S")
+
+
+@click.command(name="render", short_help="Add what is missing, and change nothing else.")
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE, at once, instead of standard output.")
+@click.option("-i", "--in-place", is_flag=True, help="Rewrite the files to which something is added.")
+@click.option("--host", type=click.Choice(["helm4"]), hidden=True)
+@common_options
+def command(files: tuple[str, ...], output: str | None, in_place: bool, host: str | None, **options: Any) -> int:
+    """Add the runtime identity that Sandbox pods lack, and change nothing else.
+
+    Reads the FILEs, or standard input; `-` is standard input. With --in-place or --output, a FILE may be a directory:
+    its YAML and JSON files, recursively.
+    """
+    if in_place and output is not None:
+        raise click.UsageError("--in-place and --output exclude each other")
+    if in_place and (not files or "-" in files):
+        raise click.UsageError("--in-place needs files or directories, not standard input")
+    output = None if output == "-" else output
+    with open_session(options) as session:
+        if in_place:
+            _render_in_place(session, files)
+        else:
+            _render_to_output(session, files, output, host)
+        session.print_findings()
+    return DONE
+
+
+def _render_in_place(session: Session, files: tuple[str, ...]) -> None:
+    inputs = session.read_inputs(files, with_directories=True)
+    edited = [(item.name, result.pieces) for item, result in session.render(inputs) if result.additions]
+    for name, _ in edited:
+        if not os.path.isfile(name):
+            raise Refused(f"{name}: is no regular file, and cannot be rewritten in place")
+    session.check_policies()
+    session.write_report()
+    write_files(edited)
+
+
+def _render_to_output(session: Session, files: tuple[str, ...], output: str | None, host: str | None) -> None:
+    if output is not None:
+        _check_output(session, files, output)
+    inputs = session.read_inputs(files, with_directories=output is not None)
+    pieces = join_streams([(item.data, result.pieces) for item, result in session.render(inputs)])
+    if host == "helm4" and not any(_CONTENT.search(piece) for piece in pieces):
+        pieces.append(EMPTY_COMMENT)
+    session.check_policies()
+    session.write_report()
+    if output is None:
+        write_output(pieces)
+    else:
+        write_file(output, pieces)
+
+
+def _check_output(session: Session, files: tuple[str, ...], output: str) -> None:
+    session.check_not_report(output)
+    for path in files:
+        if os.path.isdir(path) and any(is_same_file(file, output) for file in find_files(path)):
+            # A second run would read what the first has written, and double it.
+            raise Refused(f"--output {output}: is one of the files in {path}: name a file elsewhere")
