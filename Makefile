@@ -3,7 +3,7 @@ PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
 SOURCES := pyproject.toml postrenderer/__init__.py
 
-.PHONY: run test test-all e2e lint format bench tools schemas clean
+.PHONY: run test test-all e2e lint format bench tools docs clean
 
 run: .venv/run ## Show on a real chart what the post-renderer does
 	@scripts/demo
@@ -24,6 +24,7 @@ lint: .venv/dev ## Check style, types, and that generated files are up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/generate_schemas.py --check
+	$(BIN)/python scripts/generate_docs.py --check
 
 format: .venv/dev ## Format the code
 	$(BIN)/ruff check --fix .
@@ -37,8 +38,9 @@ bench: .venv/dev ## Measure whole processes against other programs
 tools: ## Install the real programs that the tests drive, pinned, into the user's cache
 	@tools/install
 
-schemas: .venv/dev ## Generate the JSON schemas
+docs: .venv/dev ## Generate the JSON schemas and the reference
 	$(BIN)/python scripts/generate_schemas.py
+	$(BIN)/python scripts/generate_docs.py
 
 clean:
 	rm -rf .venv .venvs dist

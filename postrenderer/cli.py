@@ -113,10 +113,11 @@ def _tell_end(error: BaseException) -> int:
 
 def _show_usage_error(error: click.UsageError, arguments: list[str]) -> None:
     """Say it, also in the report: Helm 4 shows nobody what stands on standard error."""
-    try:
-        error.show()
-    except OSError:
-        pass  # nobody listens
+    if sys.stderr is not None:
+        try:
+            error.show()
+        except OSError:
+            pass  # nobody listens
     report = read_report_path({"report": _find_report(arguments)}, os.environ)
     if report is None:
         return

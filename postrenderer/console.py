@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterable
 
 import click
@@ -18,6 +19,8 @@ PROGRAM = "sandbox-postrenderer"
 
 def say(message: str, color: str | None = None) -> None:
     """Write a line to standard error, in colour on a terminal."""
+    if sys.stderr is None:
+        return  # closed from the start
     line = escape(message)
     colored = color is not None and wants_color(2)
     try:

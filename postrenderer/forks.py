@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -22,15 +23,19 @@ def count_cores() -> int:
 def map_shares(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], shares: int) -> list[Result]:
     """Cut items into shares and work on each in a process of its own, the first in this one.
 
-    Results are in the items' order. What a share raises is raised here, of several the first. A share whose process dies
-    (of memory, say) is worked on here once more.
+    Results are in the items' order. What a share raises is raised here, of several the first. A share whose process
+    dies (of memory, say) is worked on here once more.
     """
     size = -(-len(items) // shares)
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     forks = [_fork(work, part) for part in parts[1:]]
-    outcomes = [_try(work, parts[0])]
-    for part, fork in zip(parts[1:], forks, strict=True):
-        outcomes.append(_collect(*fork) or _try(work, part))
+    try:
+        outcomes = [_try(work, part) for part in parts[:1]]
+        for part in parts[1:]:
+            outcomes.append(_collect(forks[0]) or _try(work, part))
+            del forks[0]
+    finally:
+        _kill(forks)  # there are some only where this process was interrupted
     results = []
     for result, error in outcomes:
         if error is not None:
@@ -49,10 +54,19 @@ def _try(work: Callable[[Sequence[Item]], Result], part: Sequence[Item]) -> Outc
         return None, error
 
 
-def _fork(work: Callable[[Sequence[Item]], Result], part: Sequence[Item]) -> tuple[int, int]:
-    """Start a process; returns its id and the pipe from which its outcome is read."""
+Fork = tuple[int, int]
+"""A process: its id, and the pipe from which its outcome is read."""
+
+
+def _fork(work: Callable[[Sequence[Item]], Result], part: Sequence[Item]) -> Fork | None:
+    """Start a process; None where the system has none left."""
     source, sink = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(source)
+        os.close(sink)
+        return None
     if child:
         os.close(sink)
         return child, source
@@ -66,7 +80,10 @@ def _fork(work: Callable[[Sequence[Item]], Result], part: Sequence[Item]) -> tup
         os._exit(code)  # nothing of the parent's (its buffers, its exit handlers) may run a second time
 
 
-def _collect(child: int, source: int) -> Outcome | None:
+def _collect(fork: Fork | None) -> Outcome | None:
+    if fork is None:
+        return None
+    child, source = fork
     with os.fdopen(source, "rb") as stream:
         data = stream.read()
     _, status = os.waitpid(child, 0)
@@ -74,3 +91,10 @@ def _collect(child: int, source: int) -> Outcome | None:
         return None
     outcome: Outcome = pickle.loads(data)  # noqa: S301  # written by this program, a moment ago
     return outcome
+
+
+def _kill(forks: list[Fork | None]) -> None:
+    for fork in forks:
+        if fork is not None:
+            os.kill(fork[0], signal.SIGKILL)
+            os.waitpid(fork[0], 0)

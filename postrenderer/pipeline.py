@@ -64,8 +64,9 @@ def render(
 ) -> Result:
     """Post-render a stream. With `keep_changes`, the result holds each edited document before and after.
 
-    Without `with_notes`, findings that are notes are left out, which saves a third of the time of a large stream. A file (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not
-    sound, in a sentence that says where.
+    Without `with_notes`, findings that are notes are left out: where nobody reads them, that saves their time. A file
+    (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not sound, in
+    a sentence that says where.
     """
     check_input(data, settings, source)
     check_kinds(settings, plugins)

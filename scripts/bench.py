@@ -25,7 +25,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 PEERS_IMPORTS = "import click, pluggy, ruamel.yaml"
 FIELDS = "{%srunAsNonRoot%s: true, %srunAsUser%s: 1001}"
 YQ_EDIT = (
-    'with(select(.kind == "Sandbox").spec.podTemplate.spec; .securityContext = {f} | .containers[].securityContext = {f})'
+    'with(select(.kind == "Sandbox").spec.podTemplate.spec; '
+    ".securityContext = {f} | .containers[].securityContext = {f})"
 )
 JAQ_EDIT = (
     'if .kind == "Sandbox" then .spec.podTemplate.spec |= '
@@ -124,7 +125,9 @@ def measure(command: list[str], stdin: Path | None, runs: int, cwd: Path | None 
         source = open(stdin, "rb") if stdin else subprocess.DEVNULL  # noqa: SIM115
         with tempfile.TemporaryFile() as sink:
             start = time.perf_counter()
-            process = subprocess.Popen(command, stdin=source, stdout=sink, stderr=subprocess.DEVNULL, cwd=cwd, env=ENVIRONMENT)
+            process = subprocess.Popen(
+                command, stdin=source, stdout=sink, stderr=subprocess.DEVNULL, cwd=cwd, env=ENVIRONMENT
+            )
             _, status, usage = os.wait4(process.pid, 0)
             seconds.append(time.perf_counter() - start)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -209,7 +212,8 @@ def _print_start_up(directory: Path, runs: int) -> None:
 
 def _print_streams(directory: Path, runs: int) -> None:
     peers = find_peers()
-    print(f"{'documents':>9} {'edited':>7} {'MB':>6}   {'this program':>18}   " + "   ".join(f"{name:>18}" for name in peers))
+    names = "   ".join(f"{name:>18}" for name in ("this program", *peers))
+    print(f"{'documents':>9} {'edited':>7} {'MB':>6}   {names}")
     for count, every in ((1, 0), (1, 1), (1_000, 1), (10_000, 1), (10_000, 100), (100_000, 100)):
         path = directory / f"{count}-{every}.yaml"
         write_stream(path, count, every)

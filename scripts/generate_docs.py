@@ -54,7 +54,10 @@ def _describe_commands() -> Iterator[str]:
 def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from _walk(f"{path} {name}", inner)
 
 
@@ -62,8 +65,9 @@ def _describe_settings() -> Iterator[str]:
     yield from (
         "## Settings",
         "",
-        "Built in < configuration file (`--config`) < environment < option. `image-uid` adds to the lower levels' tables, "
-        "all else replaces. Lists are written with commas in the environment, `image-uid` one entry a line.",
+        "Built in < configuration file (`--config`) < environment < option.",
+        "`image-uid` adds to the lower levels' tables, all else replaces.",
+        "Lists are written with commas in the environment, `image-uid` one entry a line.",
         "",
         "| name | values | default | variable | |",
         "|---|---|---|---|---|",
@@ -75,8 +79,8 @@ def _describe_settings() -> Iterator[str]:
         yield f"| `{setting.name}` | {values} | {shown} | `{setting.variable}` | {setting.help} |"
     yield from (
         "",
-        "`--config`, `--report`, `--plugin` and `--locked` can be given as `SANDBOX_POSTRENDERER_CONFIG`, `_REPORT`, "
-        "`_PLUGIN` and `_LOCKED`; never by a file.",
+        "`--config`, `--report`, `--plugin` and `--locked` can be given as the variables",
+        "`SANDBOX_POSTRENDERER_CONFIG`, `_REPORT`, `_PLUGIN` and `_LOCKED`, and never by a file.",
         "",
     )
 
@@ -99,8 +103,8 @@ def _describe_images() -> Iterator[str]:
     yield from (
         "## Images",
         "",
-        "Read from the projects' Dockerfiles; `images list` prints the sources. With another registry or prefix in front a "
-        "row still applies, and says so.",
+        "Read from the projects' Dockerfiles; `images list` prints the sources.",
+        "With another registry or prefix in front a row still applies, and says so.",
         "",
         "| image | version | UID | GID | `USER` |",
         "|---|---|---|---|---|",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ def built_in() -> Plugins:
     return Plugins()
 
 
-def run(text: str | bytes, **settings: Any) -> Result:
+def run(text: str | bytes, *, keep_changes: bool = False, **settings: Any) -> Result:
     """Post-render a text with the built-in plugins."""
     data = text.encode() if isinstance(text, str) else text
-    return render(data, Settings(**settings), built_in())
+    return render(data, Settings(**settings), built_in(), keep_changes=keep_changes)
 
 
 def run_to_bytes(text: str | bytes, **settings: Any) -> bytes:
@@ -141,10 +141,6 @@ def load_with_go_yaml(data: bytes) -> list[Any]:
 
 
 def command() -> list[str]:
-    """The installed command, as a user calls it."""
-    path = shutil.which("sandbox-postrenderer")
-    if path is not None:
-        return [path]
-    import sys
-
-    return [sys.executable, "-m", "postrenderer"]
+    """The installed command of this environment, as a user calls it."""
+    path = Path(sys.executable).with_name("sandbox-postrenderer")
+    return [str(path)] if path.exists() else [sys.executable, "-m", "postrenderer"]

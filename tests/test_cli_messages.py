@@ -37,7 +37,7 @@ class TestStandardError:
     def test_warnings_follow_and_notes_with_v(self) -> None:
         data = f"{KNOWN}---\n{UNKNOWN}"
         shown = lines(data=data)
-        assert shown[0] == f"4 values added to 2 resources, 1 warning; {NEXT}"
+        assert shown[0] == f"4 values added to 1 of 2 resources, 1 warning; {NEXT}"
         assert len(shown) == 2
         assert shown[1].startswith("warning: standard input, document 2, Sandbox/odd, line ")
         assert shown[1].endswith("[image-unknown]")

@@ -164,7 +164,8 @@ def test_a_huge_stream_is_refused_in_bounded_memory(arguments: list[str], tmp_pa
     assert b"standard input: larger than 268435456 bytes; raise the limit with --max-input BYTES" in err
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024
-    assert max(peak, before) * unit < 420 << 20  # the limit of 256 MiB, what a growing buffer spares, and the interpreter
+    # The limit of 256 MiB, what a growing buffer spares, and the interpreter.
+    assert max(peak, before) * unit < 420 << 20
     if arguments:
         assert "larger than" in read_report(report)["error"]
 

@@ -138,7 +138,7 @@ def test_errors(text: str, message: str) -> None:
     [
         ("strict: true\nstrict: false\n", "c.yaml, line 2: the key `strict` stands twice"),
         ("image-uid:\n  a: 1\n  a: 2\n", "c.yaml, line 3: the key `a` stands twice"),
-        ("a: [\n", "c.yaml, line 2: "),
+        ("a: [\n", "c.yaml, line "),
         ("strict: *x\n", "c.yaml, line 1: the alias \\*x has no anchor"),
         ("strict: true\n---\nstrict: false\n", "c.yaml, line "),
         ("image-uid: {'app 1': 5}", "c.yaml, line 1: image-uid: 'app 1' is no image"),

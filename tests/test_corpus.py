@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from postrenderer.model import Refused
-from tests.support import check_noop, find_tool, run
+from postrenderer.model import Refused, Settings
+from postrenderer.pipeline import render
+from tests.support import EXAMPLES, built_in, check_noop, find_tool, run
 from tests.yaml.checks import apply_findings, check_result
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -93,3 +94,34 @@ def test_refusal_says_where_and_what(path: Path) -> None:
         run(data)
     assert error.value.message.startswith(f"standard input, {expected}")
     assert f"line {error.value.line}: " in error.value.message
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES.glob("**/*.yaml") if "chart" not in path.parts], ids=name_of
+)
+def test_examples_get_additions_only(path: Path) -> None:
+    check_result(path.read_bytes())
+
+
+TEMPLATE = b"""apiVersion: agents.x-k8s.io/v1alpha1
+kind: Sandbox
+metadata:
+  labels: {{- include "labels" . | nindent 4 }}
+spec:
+  {{ toYaml .Values.spec }}
+"""
+
+
+def test_a_file_that_is_a_template_is_copied() -> None:
+    """It is not rendered yet; the finding says what to do. From a pipe the same is broken YAML."""
+    result = render(TEMPLATE, Settings(), built_in(), source="sandbox.yaml", is_file=True)
+    assert b"".join(result.pieces) == TEMPLATE
+    (finding,) = result.findings
+    assert (finding.id, finding.source) == ("template-not-rendered", "sandbox.yaml")
+    with pytest.raises(Refused, match="standard input, document 1, line 4: "):
+        run(TEMPLATE)
+
+
+def test_a_broken_file_without_templates_is_refused() -> None:
+    with pytest.raises(Refused, match="broken.yaml, document 1, line 2: "):
+        render(b"kind: Sandbox]\n[", Settings(), built_in(), source="broken.yaml", is_file=True)

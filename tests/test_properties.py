@@ -20,7 +20,9 @@ from tests.yaml.checks import check_bytes, check_result, load_values
 from tests.yaml.generate import BROKEN, OTHERS, Writer, make_resource, mutate, write_document, write_stream
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parent / "corpus").glob("*/*"))]
-RANDOMS = st.randoms(use_true_random=False)
+RANDOMS = st.integers(0, 1 << 32).map(Random)
+"""Seeds: nothing is shrunk, but ten times as many documents are looked at in a second."""
+
 GROUPS = {"agents.x-k8s.io", "extensions.agents.x-k8s.io", "kagent.dev"}
 KINDS = {"Sandbox", "SandboxTemplate", "SandboxAgent"}
 
@@ -101,8 +103,7 @@ def test_damaged_streams_are_refused_or_sound(random: Random, from_corpus: bool)
     data = mutate(random, data)
     try:
         result = run(data)
-    except Refused as error:
-        assert error.message
+    except Refused:
         return
     output = b"".join(result.pieces)
     assert b"".join(run(output).pieces) == output

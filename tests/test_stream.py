@@ -38,8 +38,14 @@ def split(data: str | bytes) -> list[tuple[int, int, str]]:
 
 @pytest.mark.parametrize(
     ("encoding", "name"),
-    [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16")]
-    + [("utf-32", "UTF-32"), ("utf-32-le", "UTF-32"), ("utf-32-be", "UTF-32")],
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("utf-32-le", "UTF-32"),
+        ("utf-32-be", "UTF-32"),
+    ],
 )
 def test_other_encodings_are_refused(encoding: str, name: str) -> None:
     """With a byte order mark, or by the NUL among the first four bytes that any ASCII character brings."""
@@ -297,8 +303,17 @@ def test_source(text: str, source: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("---\na: 1\n", True), ("# c\n\n---", True), ("%YAML 1.1\n---\n", True), ("\ufeff--- {}", True)]
-    + [("", False), ("a: 1\n---\n", False), ("---a", False), ("# ---\n", False), ("{}", False)],
+    [
+        ("---\na: 1\n", True),
+        ("# c\n\n---", True),
+        ("%YAML 1.1\n---\n", True),
+        ("\ufeff--- {}", True),
+        ("", False),
+        ("a: 1\n---\n", False),
+        ("---a", False),
+        ("# ---\n", False),
+        ("{}", False),
+    ],
 )
 def test_has_marker(text: str, expected: bool) -> None:
     assert has_marker(text.encode()) is expected

@@ -94,7 +94,7 @@ def _extend_block(tree: Tree, index: int, new: New) -> Plan:
     if not _is_block_scalar(last) or tree.text[last.end_mark.index - 1] in ("\n", "\r"):
         return Plan([_append_lines(tree, last, lines, column)], tree.ends[index], 0, new)
     # A final line break would become part of the scalar's value: put the pairs before the one that it ends.
-    *others, last_pair = sorted(tree.own_pairs(index))
+    *others, last_pair = tree.own_pairs(index)
     if others:
         before = tree.events[find_last(tree, others[-1].value)]
         return Plan([_append_lines(tree, before, lines, column)], last_pair.key, 0, new)
@@ -150,8 +150,7 @@ def _extend_flow(tree: Tree, target: Target, new: New) -> list[Edit]:
     if tree.ends[target.node] == target.node + 1:
         at = start.end_mark.index  # behind an anchor or a tag, the brace is the last of it
         return [Edit(at, at, style.comma.join(pairs))]
-    last = max(pair.value for pair in tree.own_pairs(target.node))
-    at = events[tree.ends.get(last, last)].end_mark.index
+    at = events[tree.ends[target.node] - 1].end_mark.index
     comma_at = _find_comma(text, at)
     if style.indent is None:
         return [Edit(at, at, style.comma + style.comma.join(pairs))]

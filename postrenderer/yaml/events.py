@@ -6,14 +6,13 @@ Events and not nodes: composing loses where an alias stands. Aliases are never e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
-    DocumentEndEvent,
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
@@ -21,7 +20,6 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
 from postrenderer.yaml.errors import BrokenYaml, YamlError
@@ -170,18 +168,16 @@ def _collect(parser: Any) -> Events | None:
             return Events(events, ends, has_aliases) if documents else None
 
 
-def iterate_events(text: str, *, inner_colons: bool = False) -> Iterator[Event]:
-    """Yield the events between a document's start and its end, for a text that `parse_events` need not keep."""
-    if inner_colons:
-        text = _replace_inner_colons(text)
-    parser = Parser(_replace_surrogates(text))
-    next_event = parser.get_event
-    while True:
+def read_events(text: str, *, inner_colons: bool = False) -> Callable[[], Event]:
+    """The function that returns a text's events one by one: what `parse_events` would keep, without keeping it."""
+    if not inner_colons:
+        next_event: Callable[[], Event] = Parser(_replace_surrogates(text)).get_event
+        return next_event
+    next_event = Parser(_replace_surrogates(_replace_inner_colons(text))).get_event
+
+    def next_restored_event() -> Event:
         event = next_event()
-        kind = event.__class__
-        if kind is StreamEndEvent:
-            return
-        if kind is not StreamStartEvent and kind is not DocumentStartEvent and kind is not DocumentEndEvent:
-            if inner_colons:
-                _restore_inner_colons(event)
-            yield event
+        _restore_inner_colons(event)
+        return event
+
+    return next_restored_event

@@ -44,8 +44,15 @@ def insert_pairs(tree: Tree, insertions: list[Insertion]) -> Inserted:
 
 def _find_targets(tree: Tree, insertions: list[Insertion]) -> list[Target]:
     targets: dict[int, Target] = {}
+    ends: dict[tuple[str | int, ...], tuple[Target, list[str]]] = {}  # of paths to mappings that are missing
     for insertion in insertions:
-        found, rest = _find_target(tree, insertion)
+        if insertion.path in ends:
+            found, missing = ends[insertion.path]
+            rest = [*missing, insertion.key]
+        else:
+            found, rest = _find_target(tree, insertion)
+            if len(rest) > 1:
+                ends[insertion.path] = found, rest[:-1]
         target = targets.setdefault(found.node, found)
         if rest:
             assert isinstance(target.new, dict)
@@ -59,7 +66,7 @@ def _find_target(tree: Tree, insertion: Insertion) -> tuple[Target, list[str]]:
     keys = [*insertion.path, insertion.key]
     for depth, key in enumerate(keys):
         if isinstance(key, int):
-            parent, index = index, tree.entries(index)[key]
+            index = tree.entries(index)[key]
             continue
         missing = [str(key) for key in keys[depth:]]
         pair = tree.own_pair(index, key)

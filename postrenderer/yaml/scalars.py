@@ -9,7 +9,8 @@ import re
 
 Value = bool | int | float | str | None
 
-_WORDS: dict[str, Value] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_WORDS: dict[str, Value] = dict.fromkeys(NULLS)
 for _words, _value in (("y yes true on", True), ("n no false off", False)):
     for _word in _words.split():
         _WORDS.update({_word: _value, _word.capitalize(): _value, _word.upper(): _value})

@@ -109,10 +109,9 @@ def read_flow_style(tree: Tree, mapping: int, parent: int | None) -> FlowStyle:
         if parent is not None and tree.events[parent].flow_style:
             return read_flow_style(tree, parent, None)._replace(indent=None)
         return FlowStyle("", ": ", ", ", None, "")
-    pairs.sort()
     last = pairs[-1]
     events, text = tree.events, tree.text
-    style = events[last.key].style or ""
+    style = getattr(events[last.key], "style", None) or ""
     quotes = style if style in ('"', "'") else ""
     colon = text[events[last.key].end_mark.index : events[last.value].start_mark.index]
     if not _PLAIN_COLON.match(colon) or (not quotes and colon.endswith(":")):

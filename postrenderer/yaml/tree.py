@@ -8,7 +8,7 @@ from ruamel.yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, Seque
 
 from postrenderer.yaml.errors import YamlError
 from postrenderer.yaml.events import Event, Events, parse_events, refuse_surrogates
-from postrenderer.yaml.scalars import Value, read_scalar
+from postrenderer.yaml.scalars import NULLS, Value, read_scalar
 
 MAX_MERGES = 100
 
@@ -21,10 +21,11 @@ class Pair(NamedTuple):
 
 
 class Mapping(NamedTuple):
-    """A mapping's own pairs by key, and the pairs whose key is a merge key, in order."""
+    """A mapping's own pairs by key, the pairs whose key is a merge key, and those whose key is no scalar; in order."""
 
     pairs: dict[str, list[Pair]]
     merges: list[Pair]
+    others: list[Pair]
 
 
 class Tree:
@@ -33,6 +34,7 @@ class Tree:
     __slots__ = (
         "_aliases",
         "_entries",
+        "_first_readers",
         "_mappings",
         "_merged",
         "ends",
@@ -47,6 +49,7 @@ class Tree:
         self.text = text
         self.events, self.ends, self.has_aliases, self.inner_colons = parsed
         self._aliases: dict[int, int] | None = None
+        self._first_readers: dict[int, int] | None = None
         self._mappings: dict[int, Mapping] = {}
         self._merged: dict[tuple[int, str], int | None] = {}
         self._entries: dict[int, list[int]] = {}
@@ -70,6 +73,13 @@ class Tree:
         if self._aliases is None:
             self._aliases = self._find_aliases()
         return self._aliases
+
+    @property
+    def first_readers(self) -> dict[int, int]:
+        """For each node that an alias stands for, the first such alias."""
+        if self._first_readers is None:
+            self._first_readers = {target: alias for alias, target in reversed(self.aliases.items())}
+        return self._first_readers
 
     def _find_aliases(self) -> dict[int, int]:
         anchors: dict[str, int] = {}
@@ -101,7 +111,7 @@ class Tree:
 
     def is_null(self, index: int) -> bool:
         event = self.events[index]
-        return event.__class__ is ScalarEvent and self._read(event) is None
+        return event.__class__ is ScalarEvent and event.value in NULLS and self._read(event) is None
 
     def read(self, index: int) -> Value:
         """The value of the scalar at `index`, which is no alias."""
@@ -121,6 +131,7 @@ class Tree:
     def _read_mapping(self, index: int) -> Mapping:
         pairs: dict[str, list[Pair]] = {}
         merges: list[Pair] = []
+        others: list[Pair] = []
         events, ends = self.events, self.ends
         at, end = index + 1, ends[index]
         while at < end:
@@ -136,8 +147,10 @@ class Tree:
                     pairs[name].append(Pair(at, value))
                 else:
                     pairs[name] = [Pair(at, value)]
+            else:
+                others.append(Pair(at, value))
             at = ends.get(value, value) + 1
-        return Mapping(pairs, merges)
+        return Mapping(pairs, merges, others)
 
     def own_pair(self, index: int, key: str) -> Pair | None:
         """The pair that stands in the mapping itself. Raises `YamlError` for a key that stands there twice."""
@@ -150,16 +163,19 @@ class Tree:
         return found[0]
 
     def own_pairs(self, index: int) -> list[Pair]:
-        """All pairs that stand in the mapping itself, merge keys included, except those whose key is no scalar."""
-        mapping = self.mapping(index)
-        return [*(pair for found in mapping.pairs.values() for pair in found), *mapping.merges]
+        """All pairs that stand in the mapping itself, in order."""
+        pairs, merges, others = self.mapping(index)
+        return sorted([*(pair for found in pairs.values() for pair in found), *merges, *others])
 
     def find_value(self, index: int, key: str) -> int | None:
         """The value below a key, own or merged, aliases followed; None where there is none."""
-        if len(self.mapping(index).merges) == 0:
-            own = self.own_pair(index, key)
-            return None if own is None else self.follow(own.value)
-        return self._find_merged(index, key, 0)
+        mapping = self._mappings.get(index) or self.mapping(index)
+        if mapping.merges:
+            return self._find_merged(index, key, 0)
+        if key not in mapping.pairs:
+            return None
+        own = self.own_pair(index, key)
+        return None if own is None else self.follow(own.value)
 
     def _find_merged(self, index: int, key: str, depth: int) -> int | None:
         # Remembered, so that a bomb of merges (`<<: [*a, *a, ...]`, nine levels deep) stays linear.
@@ -257,12 +273,13 @@ class Node:
         return self.tree.read(self.index)
 
     def get(self, key: str) -> Node | None:
-        if not self.is_mapping:
+        tree = self.tree
+        if tree.events[self.index].__class__ is not MappingStartEvent:
             raise self._wrong("a mapping")
-        index = self.tree.find_value(self.index, key)
-        if index is None or self.tree.is_null(index):
+        index = tree.find_value(self.index, key)
+        if index is None or tree.is_null(index):
             return None
-        return Node(self.tree, index, f"{self.path}.{key}" if self.path else key)
+        return Node(tree, index, f"{self.path}.{key}" if self.path else key)
 
     def _descend(self, keys: tuple[str, ...]) -> Node | None:
         node: Node | None = self

@@ -118,12 +118,12 @@ def _plan_next(tree: Tree, path: Path) -> list[Plan] | None:
         if event.__class__ is AliasEvent:
             return [_replace_alias(tree, step, tree.follow(step.node))]
         if event.anchor is not None:
-            readers = sorted(alias for alias, target in tree.aliases.items() if target == step.node)
-            if readers:
-                return _move_anchor(tree, step.node, readers[0])
+            reader = tree.first_readers.get(step.node)
+            if reader is not None:
+                return _move_anchor(tree, step.node, reader)
         if tree.is_null(step.node) or (not tree.is_mapping(step.node) and isinstance(key, str) and key == path[-1]):
             return None
-        parent, index = index, step.node
+        parent, index = index if isinstance(key, str) else parent, step.node
     return None
 
 
@@ -181,8 +181,10 @@ def _move_anchor(tree: Tree, index: int, reader: int) -> list[Plan]:
 
 
 def _find_step(tree: Tree, index: int) -> _Step:
-    """Find the collection around a node."""
-    parent = max(start for start, end in tree.ends.items() if start < index < end)
+    """Find the collection around a node, and the node's key if that is a mapping."""
+    parent = index
+    while tree.ends.get(parent, -1) < index:  # a collection that begins before a node either ends there or is around
+        parent -= 1
     if not tree.is_mapping(parent):
         return _Step(index, None, parent)
     pair = next((pair for pair in tree.own_pairs(parent) if pair.value == index), None)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
+from ruamel.yaml.events import (
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
 
 from postrenderer.yaml.edits import Plan
 from postrenderer.yaml.errors import YamlError
-from postrenderer.yaml.events import Event, iterate_events
+from postrenderer.yaml.events import Event, read_events
 from postrenderer.yaml.scalars import read_scalar
 from postrenderer.yaml.style import New, Verbatim
 from postrenderer.yaml.tree import Tree
-
 
 _UNUSUAL_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 
@@ -28,9 +36,9 @@ def verify_edit(tree: Tree, plans: list[Plan], text: str) -> None:
     """Raise `YamlError` unless `text` is the tree's document with the plans carried out, event for event."""
     try:
         _compare(
-            tree.events, sorted(plans, key=lambda plan: plan.at), iterate_events(text, inner_colons=tree.inner_colons)
+            tree.events, sorted(plans, key=lambda plan: plan.at), read_events(text, inner_colons=tree.inner_colons)
         )
-    except (_DiffersError, StopIteration, YAMLError):
+    except (_DiffersError, YAMLError):
         line = tree.line(min(plan.at for plan in plans))
         advice = "write the mapping around this line in plain block style"
         if _UNUSUAL_BREAK.search(tree.text):
@@ -40,26 +48,33 @@ def verify_edit(tree: Tree, plans: list[Plan], text: str) -> None:
         ) from None
 
 
-def _compare(events: list[Event], plans: list[Plan], actual: Iterator[Event]) -> None:
+def _compare(events: list[Event], plans: list[Plan], next_event: Callable[[], Event]) -> None:
+    _expect(StreamStartEvent, next_event)
+    _expect(DocumentStartEvent, next_event)
     at = 0
     for plan in plans:
-        _compare_events(events[at : plan.at], actual)
+        _compare_events(events[at : plan.at], next_event)
         if isinstance(plan.new, list):
-            _compare_events(plan.new, actual)
+            _compare_events(plan.new, next_event)
         elif isinstance(plan.new, dict) and not plan.wrapped:
-            _compare_pairs(plan.new, actual)
+            _compare_pairs(plan.new, next_event)
         else:
-            _compare_value(plan.new, actual)
+            _compare_value(plan.new, next_event)
         at = plan.at + plan.skip
-    _compare_events(events[at:], actual)
-    if next(actual, None) is not None:
+    _compare_events(events[at:], next_event)
+    _expect(DocumentEndEvent, next_event)
+    _expect(StreamEndEvent, next_event)
+
+
+def _expect(kind: type[Event], next_event: Callable[[], Event]) -> None:
+    if next_event().__class__ is not kind:
         raise _DiffersError
 
 
-def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
+def _compare_events(expected: list[Event], next_event: Callable[[], Event]) -> None:
     # A loop without calls: it runs for every event of every candidate.
     for event in expected:
-        found = next(actual)
+        found = next_event()
         kind = event.__class__
         if found.__class__ is not kind:
             raise _DiffersError
@@ -79,23 +94,23 @@ def _compare_events(expected: list[Event], actual: Iterator[Event]) -> None:
             raise _DiffersError
 
 
-def _compare_pairs(new: New, actual: Iterator[Event]) -> None:
+def _compare_pairs(new: New, next_event: Callable[[], Event]) -> None:
     for key, value in new.items():
-        _compare_value(key, actual)
-        _compare_value(value, actual)
+        _compare_value(key, next_event)
+        _compare_value(value, next_event)
 
 
-def _compare_value(value: Any, actual: Iterator[Event]) -> None:
+def _compare_value(value: Any, next_event: Callable[[], Event]) -> None:
     if isinstance(value, Verbatim):
-        _compare_events(value.events, actual)
+        _compare_events(value.events, next_event)
         return
-    event = next(actual)
+    event = next_event()
     wanted = MappingStartEvent if isinstance(value, dict) else ScalarEvent
     if event.__class__ is not wanted or event.anchor is not None or event.ctag is not None:
         raise _DiffersError
     if isinstance(value, dict):
-        _compare_pairs(value, actual)
-        if next(actual).__class__ is not MappingEndEvent:
+        _compare_pairs(value, next_event)
+        if next_event().__class__ is not MappingEndEvent:
             raise _DiffersError
     elif not _reads_as(event, value):
         raise _DiffersError

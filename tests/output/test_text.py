@@ -39,20 +39,21 @@ def test_errors_come_first_and_notes_only_on_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "additions", "levels", "failed", "line"),
+    ("resources", "edited", "additions", "levels", "failed", "line"),
     [
-        (1, 0, [], False, "nothing to add to 1 resource"),
-        (2, 0, ["note"], False, "nothing to add to 2 resources"),
-        (1, 1, [], False, f"1 value added to 1 resource; {WHAT_NEXT}"),
+        (1, 0, 0, [], False, "nothing to add to 1 resource"),
+        (2, 0, 0, ["note"], False, "nothing to add to 2 resources"),
+        (1, 1, 1, [], False, f"1 value added to 1 resource; {WHAT_NEXT}"),
         (
             3,
+            2,
             8,
             ["warning", "warning", "error"],
             False,
-            f"8 values added to 3 resources, 1 error, 2 warnings; {WHAT_NEXT}",
+            f"8 values added to 2 of 3 resources, 1 error, 2 warnings; {WHAT_NEXT}",
         ),
-        (3, 8, ["warning"], True, "nothing is written: 3 resources read, 1 warning"),
+        (3, 2, 8, ["warning"], True, "nothing is written: 3 resources read, 1 warning"),
     ],
 )
-def test_a_summary(resources: int, additions: int, levels: list[str], failed: bool, line: str) -> None:
-    assert format_summary(resources, additions, [find(level) for level in levels], failed=failed) == line
+def test_a_summary(resources: int, edited: int, additions: int, levels: list[str], failed: bool, line: str) -> None:
+    assert format_summary(resources, edited, additions, [find(level) for level in levels], failed=failed) == line

@@ -10,7 +10,6 @@ import yaml
 from postrenderer.pipeline import Result
 from tests.support import ADDED_KEYS, NULLS, run
 
-
 _NULL = re.compile(
     rb"[ \t]*(?:&\w+|!!null)?(?:[ \t]*\b(?:null|Null|NULL)\b|[ \t]*~)|[ \t]*(?:&\w+|!!null)(?=[ \t]*[\r\n#])"
 )

@@ -294,9 +294,10 @@ def write_document(random: Random, value: Any, *, anchors: bool = False) -> str:
 
 
 TOKENS = (
-    b"---\n", b"...\n", b"&a ", b"*a", b"<<: *a\n", b"? ", b": ", b"- ", b"# ", b"|\n", b">-\n", b"!!str ", b"!x ", b"{", b"}", b"[", b"]",
-    b",", b"'", b'"', b"\n", b"\r", b"\r\n", b"\t", b"  ", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"null", b"~",
-    b"%YAML 1.1\n", b"securityContext:\n", b"runAsUser: 0\n", b"containers: ", b"kind: Sandbox\n", b"\\", b"\xf0\x9f\x9a\x80", b"",
+    b"---\n", b"...\n", b"&a ", b"*a", b"<<: *a\n", b"? ", b": ", b"- ", b"# ", b"|\n", b">-\n", b"!!str ", b"!x ",
+    b"{", b"}", b"[", b"]", b",", b"'", b'"', b"\n", b"\r", b"\r\n", b"\t", b"  ", b"\x00", b"\xff", b"\xef\xbb\xbf",
+    b"\xc2\x85", b"\xe2\x80\xa8", b"null", b"~", b"%YAML 1.1\n", b"securityContext:\n", b"runAsUser: 0\n",
+    b"containers: ", b"kind: Sandbox\n", b"\\", b"\xf0\x9f\x9a\x80", b"",
 )  # fmt: skip
 """What a mutation puts in: all that means something to a YAML parser, and what no parser accepts."""
 
