@@ -56,3 +56,11 @@ def test_relative_links_lead_somewhere() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_readme_shows_what_is_said_about_the_example_chart() -> None:
+    shown = re.search(r"```text\n(sandbox-postrenderer:.*?)```", README, re.DOTALL)
+    assert shown is not None
+    arguments = [*command(), "diff", str(EXAMPLES / "rendered.yaml")]
+    said = subprocess.run(arguments, capture_output=True, text=True, check=True).stderr
+    assert shown[1].replace("\n  ", " ") == said
