@@ -56,5 +56,5 @@ clean:
 	@test -n "$(PYTHON)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e . --group dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[registry]" --group dev
 	@touch $@ .venv/run

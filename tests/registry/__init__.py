@@ -1,0 +1,1 @@
+"""Asking registries: unit tests, a hostile server on loopback, and a real registry on loopback (`e2e`)."""
