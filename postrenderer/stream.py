@@ -18,8 +18,11 @@ _JSON_TOKEN = re.compile(
     rb"""[ \t\r\n,:]+|(?P<open>[{\[])|(?P<close>[}\]])|(?P<string>")|-?[0-9][0-9.eE+-]*|true|false|null"""
 )
 _JSON_CHARACTERS = re.compile(rb"[^\"\\\x00-\x1f]*")
-_HELM_3_SOURCE = re.compile(rb"^# Source: ([^\r\n]*\S)", re.MULTILINE)
-_HELM_4_SOURCE = re.compile(rb"""^ +postrenderer\.helm\.sh/postrender-filename: ['"]?([^'"\r\n]+)""", re.MULTILINE)
+_HELM_SOURCES = (
+    (b"\n# Source: ", re.compile(rb"[^\r\n]*[^\r\n\t ]")),
+    (b"postrenderer.helm.sh/postrender-filename", re.compile(rb"""['"]?: ['"]?([^'"\r\n,}]+)""")),
+)
+"""What stands before the name of a template, and how it goes on: Helm 3's comment, Helm 4's annotation."""
 
 
 class Document:
@@ -235,9 +238,13 @@ def _find_preamble(data: Buffer, low: int, start: int) -> int:
 
 
 def _find_source(data: Buffer, start: int, end: int) -> str:
-    """The template that Helm says a document comes from: a comment in Helm 3, an annotation in Helm 4."""
-    source = _HELM_3_SOURCE.search(data, start, min(end, start + 4096)) or _HELM_4_SOURCE.search(data, start, end)
-    return source.group(1).decode("utf-8", "replace") if source else ""
+    """The template that Helm says a document comes from."""
+    for mark, pattern in _HELM_SOURCES:
+        at = data.find(mark, start, end)  # a search by expression alone would take as long as all else here
+        source = pattern.match(data, at + len(mark), end) if at >= 0 else None
+        if source:
+            return source.group(source.lastindex or 0).decode("utf-8", "replace")
+    return ""
 
 
 def has_marker(data: Buffer) -> bool:
