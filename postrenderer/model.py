@@ -69,6 +69,9 @@ class Node(Protocol):
     def scalar(self, *keys: str) -> Value:
         """The scalar below `keys`, or None where it is absent or null or no scalar."""
 
+    def list_keys(self) -> Sequence[str]:
+        """The keys of this mapping, merged ones included."""
+
     def items(self) -> Sequence[tuple[str, Node]]:
         """The pairs of this mapping whose value is not null."""
 

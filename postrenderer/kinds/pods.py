@@ -86,11 +86,12 @@ def find_injection(*mappings: Node | None) -> str | None:
     for mapping in mappings:
         if mapping is None:
             continue
-        for key, values in _load_injection_keys().items():
-            node = mapping.get(key)
+        known = _load_injection_keys()
+        for key in mapping.list_keys():
+            node = mapping.get(key) if key in known else None
             if node is None or not node.is_scalar:
                 continue
-            value = str(node.value).lower()
+            values, value = known[key], str(node.value).lower()
             if value in values or ("*" in values and value not in ("", "false", "disabled")):
                 return f"{key}: {value}"
     return None

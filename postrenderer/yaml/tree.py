@@ -310,9 +310,12 @@ class Node:
         node = self._descend(keys)
         return node.value if node is not None and node.is_scalar else None
 
+    def list_keys(self) -> list[str]:
+        return self.tree.keys(self.index)
+
     def items(self) -> list[tuple[str, Node]]:
         found = []
-        for key in self.tree.keys(self.index):
+        for key in self.list_keys():
             node = self.get(key)
             if node is not None:
                 found.append((key, node))
