@@ -37,12 +37,18 @@ _GLUED = re.compile(r"^---(?![-\s]|$)", re.MULTILINE)
 
 
 def _find_parser() -> Any:
+    """libyaml's parser, or a stand-in that refuses every text."""
     parser = YAML(typ="safe", pure=False).Parser
-    if parser is None or parser.__name__ != "CParser":
-        # With the extra `libyaml` (clibz), ruamel.yaml 0.19 silently runs its pure parser: 25 times slower, and it
-        # refuses `a:<TAB>1`, which kubectl accepts.
-        raise YamlError('libyaml is not in use; install "ruamel.yaml[oldlibyaml]>=0.19.1,<0.20"')
-    return parser
+    # With the extra `libyaml` (clibz), ruamel.yaml 0.19 silently runs its pure parser: 25 times slower, and it refuses
+    # `a:<TAB>1`, which kubectl accepts.
+    return parser if parser is not None and parser.__name__ == "CParser" else _refuse_to_parse
+
+
+def _refuse_to_parse(_text: str) -> Any:
+    raise YamlError(
+        "libyaml is not in use, though it was installed with this program: say pip install --force-reinstall "
+        '"ruamel.yaml[oldlibyaml]>=0.19.1,<0.20"'
+    )
 
 
 Parser = _find_parser()

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
 
 from postrenderer.yaml import BrokenYaml, YamlError, load_tree
 from postrenderer.yaml.events import MAX_DEPTH, Parser, parse_events
+
+
+def test_without_libyaml_nothing_is_parsed_and_a_line_says_what_to_install() -> None:
+    blocked = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if "_ruamel_yaml" in name or name.endswith(".clib"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+from postrenderer.entry import main
+sys.exit(main())
+"""
+    sandbox = "apiVersion: agents.x-k8s.io/v1alpha1\nkind: Sandbox\n"
+    found = subprocess.run([sys.executable, "-c", blocked], input=sandbox, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "standard input, document 1, line 1: libyaml is not in use" in found.stderr
+    assert "ruamel.yaml[oldlibyaml]" in found.stderr
 
 
 def test_libyaml_is_in_use() -> None:
