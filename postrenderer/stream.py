@@ -18,11 +18,10 @@ _JSON_TOKEN = re.compile(
     rb"""[ \t\r\n,:]+|(?P<open>[{\[])|(?P<close>[}\]])|(?P<string>")|-?[0-9][0-9.eE+-]*|true|false|null"""
 )
 _JSON_CHARACTERS = re.compile(rb"[^\"\\\x00-\x1f]*")
-_HELM_SOURCES = (
-    (b"\n# Source: ", re.compile(rb"[^\r\n]*[^\r\n\t ]")),
-    (b"postrenderer.helm.sh/postrender-filename", re.compile(rb"""['"]?: ['"]?([^'"\r\n,}]+)""")),
-)
-"""What stands before the name of a template, and how it goes on: Helm 3's comment, Helm 4's annotation."""
+_HELM_3_SOURCE = b"# Source: "
+_HELM_4_SOURCE = b"postrenderer.helm.sh/postrender-filename"
+_COMMENT_TEXT = re.compile(rb"[^\r\n]*[^\r\n\t ]")
+_ANNOTATION_VALUE = re.compile(rb"""['"]?: ['"]?([^'"\r\n,}]+)""")
 
 
 class Document:
@@ -238,13 +237,16 @@ def _find_preamble(data: Buffer, low: int, start: int) -> int:
 
 
 def _find_source(data: Buffer, start: int, end: int) -> str:
-    """The template that Helm says a document comes from."""
-    for mark, pattern in _HELM_SOURCES:
-        at = data.find(mark, start, end)  # a search by expression alone would take as long as all else here
-        source = pattern.match(data, at + len(mark), end) if at >= 0 else None
-        if source:
-            return source.group(source.lastindex or 0).decode("utf-8", "replace")
-    return ""
+    """The template that Helm says a document comes from: a comment in its first lines, or an annotation."""
+    # Found as bytes first: a search by expression alone would take as long as all else here.
+    source = None
+    at = data.find(_HELM_3_SOURCE, start, min(end, start + 512))
+    if at == start or (at > start and data[at - 1 : at] == b"\n"):
+        source = _COMMENT_TEXT.match(data, at + len(_HELM_3_SOURCE), end)
+    if source is None:
+        at = data.find(_HELM_4_SOURCE, start, end)
+        source = _ANNOTATION_VALUE.match(data, at + len(_HELM_4_SOURCE), end) if at >= 0 else None
+    return source.group(source.lastindex or 0).decode("utf-8", "replace") if source else ""
 
 
 def has_marker(data: Buffer) -> bool:
