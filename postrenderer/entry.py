@@ -12,15 +12,8 @@ import os
 import sys
 
 from postrenderer.descriptors import read_all, write_all
+from postrenderer.hosts.contract import HELM_4_ARGUMENTS, HELM_4_EMPTY, NOTHING_FOUND
 from postrenderer.kinds import NAMES
-
-HOST_ARGUMENTS = ["--host", "helm4"]
-"""What Helm 4's plugin.yaml passes."""
-
-EMPTY_COMMENT = b"# nothing was rendered\n"
-"""Helm 4 takes an empty output for an error, also where its input was empty."""
-
-NOTHING_FOUND = "nothing to add: no SandboxAgent, Sandbox or SandboxTemplate in the input"
 
 _MAX_INPUT = 256 * 1024 * 1024
 _PREFIX = "SANDBOX_POSTRENDERER_"
@@ -55,7 +48,7 @@ def _run(arguments: list[str]) -> int:
 
 def _is_plain_call(arguments: list[str]) -> bool:
     """Tell whether nothing is asked for but the rendering of a pipe with the built-in settings."""
-    if arguments and arguments != HOST_ARGUMENTS:
+    if arguments and arguments != HELM_4_ARGUMENTS:
         return False
     return not any(name.startswith((_PREFIX, _COMPLETION)) for name in os.environ) and not os.isatty(0)
 
@@ -73,7 +66,7 @@ def _is_plain(data: bytearray) -> bool:
 
 def _copy(data: bytearray, *, with_comment: bool) -> int:
     if with_comment and (not data or data.isspace()):
-        data += EMPTY_COMMENT
+        data += HELM_4_EMPTY
     try:
         write_all(1, [data])
     except BrokenPipeError:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from postrenderer.kinds.kagent import read_kagent_agent
 from postrenderer.kinds.pods import read_pod_template
 from postrenderer.model import Addition, Identity, Kind, Remark, Resource, Settings, Workload
 
@@ -45,6 +46,7 @@ __all__ = [
     "hookimpl",
     "image_identity",
     "kinds",
+    "read_kagent_agent",
     "read_pod_template",
 ]
 

@@ -273,3 +273,4 @@ class Capabilities:
     plugins: tuple[str, ...] = ()
     report: str | None = None
     locked: tuple[str, ...] = ()
+    image_lock: str | None = None

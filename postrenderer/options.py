@@ -15,6 +15,7 @@ CONFIG_VARIABLE = "SANDBOX_POSTRENDERER_CONFIG"
 REPORT_VARIABLE = "SANDBOX_POSTRENDERER_REPORT"
 PLUGIN_VARIABLE = "SANDBOX_POSTRENDERER_PLUGIN"
 LOCKED_VARIABLE = "SANDBOX_POSTRENDERER_LOCKED"
+IMAGE_LOCK_VARIABLE = "SANDBOX_POSTRENDERER_IMAGE_LOCK"
 
 _MAX_CONFIG = 1 << 20
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,12 +24,17 @@ Decorator = Callable[[Any], Any]
 
 def common_options(command: Command) -> Command:
     """What every command that renders takes: all settings, all capabilities, and how much is said."""
+    command = verbosity_options(command)
+    return setting_options(*BY_NAME)(capability_options(*_CAPABILITIES)(command))
+
+
+def verbosity_options(command: Command) -> Command:
+    """How much is said on standard error."""
     verbosity = [
         click.option("-v", "--verbose", is_flag=True, help="Print notes as well."),
         click.option("-q", "--quiet", is_flag=True, help="Print nothing but what ends the run."),
     ]
-    command = _apply(verbosity, command)
-    return setting_options(*BY_NAME)(capability_options(*_CAPABILITIES)(command))
+    return _apply(verbosity, command)
 
 
 def setting_options(*names: str) -> Callable[[Command], Command]:
@@ -76,6 +82,7 @@ def _make_callback(setting: Setting) -> Callable[[Any, Any, Any], Any]:
 
 _CAPABILITIES: Mapping[str, tuple[str, bool, str]] = {
     "config": ("FILE", False, "Read settings from a YAML file."),
+    "image-lock": ("FILE", False, "Whom images run as, as `images lock` wrote it down; no registry is asked."),
     "report": ("FILE", False, "Write all findings to FILE, as JSON; also where the run fails."),
     "plugin": ("NAME", True, "Use an installed plugin; repeatable."),
     "locked": ("NAME,...", False, "Settings that a configuration file must not set (for operators)."),
@@ -102,6 +109,7 @@ def read_capabilities(options: Mapping[str, Any], environment: Mapping[str, str]
         plugins=tuple(options.get("plugin") or ()) or _split(environment.get(PLUGIN_VARIABLE, "")),
         report=read_report_path(options, environment),
         locked=locked,
+        image_lock=options.get("image_lock") or environment.get(IMAGE_LOCK_VARIABLE) or None,
     )
 
 

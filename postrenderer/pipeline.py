@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from postrenderer.identity import decide, extend_decision, find_containers_without_identity, find_unknown_containers
 from postrenderer.images import resolve_identity
@@ -19,15 +20,18 @@ from postrenderer.model import (
     Refused,
     Remark,
     Resource,
-    ResourceId,
     Settings,
     Workload,
 )
 from postrenderer.plugins import Plugins
 from postrenderer.remarks import remark_decision
+from postrenderer.resources import find_resources
 from postrenderer.stream import Buffer, Document, find_candidates, find_documents, find_encoding_problem
 from postrenderer.wording import describe_container
-from postrenderer.yaml import BrokenYaml, Insertion, Node, Tree, YamlError, insert_pairs, load_tree
+from postrenderer.yaml import BrokenYaml, Insertion, Tree, YamlError, insert_pairs, load_tree
+
+if TYPE_CHECKING:
+    from postrenderer.lock import LockFile
 
 WORTH_A_FORK = 256 * 1024
 """From so many bytes of candidates on, a second process saves more than it costs."""
@@ -61,6 +65,7 @@ def render(
     is_file: bool = False,
     keep_changes: bool = False,
     with_notes: bool = True,
+    lock: LockFile | None = None,
 ) -> Result:
     """Post-render a stream. With `keep_changes`, the result holds each edited document before and after.
 
@@ -70,7 +75,19 @@ def render(
     """
     check_input(data, settings, source)
     check_kinds(settings, plugins)
-    return _Run(data, settings, plugins, source, is_file, keep_changes, with_notes).render()
+    return _Run(data, settings, plugins, source, is_file, keep_changes, with_notes, lock).render()
+
+
+def read_workloads(
+    data: Buffer, settings: Settings, plugins: Plugins, *, source: str = "standard input", is_file: bool = False
+) -> Iterator[Workload | Finding]:
+    """Yield the workloads of a stream to which the rule applies, in order; a finding where it cannot be read at all.
+
+    Raises `Refused` where `render` does.
+    """
+    check_input(data, settings, source)
+    check_kinds(settings, plugins)
+    yield from _Run(data, settings, plugins, source, is_file).read_workloads()
 
 
 def check_input(data: Buffer, settings: Settings, source: str) -> None:
@@ -113,8 +130,9 @@ class _Run:
         plugins: Plugins,
         source: str,
         is_file: bool,
-        keep_changes: bool,
-        with_notes: bool,
+        keep_changes: bool = False,
+        with_notes: bool = False,
+        lock: LockFile | None = None,
     ) -> None:
         self.data = data
         self.settings = settings
@@ -123,12 +141,40 @@ class _Run:
         self.is_file = is_file
         self.keep_changes = keep_changes
         self.with_notes = with_notes
+        self.lock = lock
         self.wanted = [kind for kind in plugins.kinds.values() if _is_wanted(kind, settings)]
         self.identities: dict[Image | None, Identity] = {}
         self.result = Result([])
 
+    def read_workloads(self) -> Iterator[Workload | Finding]:
+        for document in self._find_documents():
+            location = self._locate(document)
+            resource: Resource | None = None
+            try:
+                tree = self._load(document, location)
+                if tree is None:
+                    continue
+                _refuse_glued_marker(tree)
+                for resource, kind in find_resources(tree, location, self.plugins.kinds):
+                    if kind in self.wanted and not (self.settings.honor_skip and is_skipped(resource)):
+                        workload = kind.read(resource, self.settings)
+                        if isinstance(workload, Workload):
+                            yield workload
+                    resource = None
+            except _NotRenderedError:
+                yield self._find_template("passed over; render the chart and pipe its output in")
+                return
+            except YamlError as error:
+                raise _refuse(location, resource, error) from None
+
+    def _find_documents(self) -> Iterator[Document]:
+        return find_documents(self.data, find_candidates(self.data, self.plugins.kind_names))
+
+    def _locate(self, document: Document) -> Location:
+        return Location(document.source or self.source, document.number, document.line)
+
     def render(self) -> Result:
-        documents = list(find_documents(self.data, find_candidates(self.data, self.plugins.kind_names)))
+        documents = list(self._find_documents())
         try:
             shares = self._render_shares(documents)
         except _NotRenderedError:
@@ -171,12 +217,15 @@ class _Run:
         return joined
 
     def _copy_template(self) -> Result:
-        message = "is a Helm template that was not rendered: copied; render the chart and pipe its output in"
-        return Result([self.data], [Finding("template-not-rendered", "warning", message, source=self.source)])
+        return Result([self.data], [self._find_template("copied; render the chart and pipe its output in")])
+
+    def _find_template(self, what_becomes_of_it: str) -> Finding:
+        message = f"is a Helm template that was not rendered: {what_becomes_of_it}"
+        return Finding("template-not-rendered", "warning", message, source=self.source)
 
     def _render_document(self, document: Document) -> str | None:
         """The document's new text; None where it stays as it is."""
-        location = Location(document.source or self.source, document.number, document.line)
+        location = self._locate(document)
         tree = self._load(document, location)
         if tree is None:
             return None
@@ -249,7 +298,7 @@ class _Run:
     def _identify(self, image: Image | None) -> Identity:
         known = self.identities.get(image)
         if known is None:
-            known = self.identities[image] = resolve_identity(image, self.settings, self.plugins.ask_image)
+            known = self.identities[image] = resolve_identity(image, self.settings, self.plugins.ask_image, self.lock)
         return known
 
     def _check_strict(self, workload: Workload, additions: tuple[Addition, ...], policy: str = "strict") -> None:
@@ -306,52 +355,6 @@ def _refuse(location: Location, resource: Resource | None, error: YamlError) -> 
     who = f" {resource.id}," if resource else ""
     line = location.line + error.line - 1
     return Refused(f"{location.source}, document {location.document},{who} line {line}: {error.message}", line)
-
-
-def find_resources(
-    tree: Tree, location: Location, kinds: dict[tuple[str, str], Kind]
-) -> Iterator[tuple[Resource, Kind]]:
-    """Yield the resources of known kinds in a document: the document itself, or the items of a List."""
-    root = tree.root
-    if not root.is_mapping:
-        return
-    api_version, kind = root.scalar("apiVersion"), root.scalar("kind")
-    if not isinstance(api_version, str) or not isinstance(kind, str):
-        return
-    found = _make_resource(root, api_version, kind, (), location, kinds)
-    if found is not None:
-        yield found
-        return
-    of_items = kind.removesuffix("List")
-    group = api_version.rpartition("/")[0]
-    if kind == "List" or (of_items != kind and (group, of_items) in kinds):
-        for index, item in enumerate(root.sequence("items")):
-            item_version = item.scalar("apiVersion")
-            item_kind = item.scalar("kind")
-            if kind != "List":  # the items of a typed list may leave out what the list says already
-                item_version, item_kind = item_version or api_version, item_kind or of_items
-            if isinstance(item_version, str) and isinstance(item_kind, str):
-                found = _make_resource(item, item_version, item_kind, ("items", index), location, kinds)
-                if found is not None:
-                    yield found
-
-
-def _make_resource(
-    node: Node,
-    api_version: str,
-    kind: str,
-    path: tuple[str | int, ...],
-    location: Location,
-    kinds: dict[tuple[str, str], Kind],
-) -> tuple[Resource, Kind] | None:
-    group, _, version = api_version.rpartition("/")
-    known = kinds.get((group, kind))
-    if known is None:
-        return None
-    name = node.scalar("metadata", "name") or node.scalar("metadata", "generateName") or "(no name)"
-    namespace = node.scalar("metadata", "namespace") or ""
-    resource_id = ResourceId(api_version, kind, str(namespace), str(name))
-    return Resource(resource_id, group, version, node, path, location), known
 
 
 def _is_wanted(kind: Kind, settings: Settings) -> bool:

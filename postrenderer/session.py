@@ -6,23 +6,30 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from postrenderer.console import PROGRAM, say
+from postrenderer.console import say
 from postrenderer.descriptors import read_all
-from postrenderer.entry import NOTHING_FOUND
 from postrenderer.files import find_files, is_same_file, read_file, write_file
+from postrenderer.hosts.contract import NOTHING_FOUND
 from postrenderer.model import Capabilities, Finding, PolicyFailure, Refused, Settings
 from postrenderer.options import read_capabilities, read_report_path, read_settings
 from postrenderer.outcome import escape, explain
 from postrenderer.stream import Buffer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from postrenderer.lock import LockFile
+    from postrenderer.model import Workload
     from postrenderer.pipeline import Result
+    from postrenderer.plugins import Plugins
 
 STANDARD_INPUT = "standard input"
+
+Seen = TypeVar("Seen")
 
 
 class Input:
@@ -43,6 +50,7 @@ class Session:
         self.quiet: bool = options["quiet"]
         self.settings = Settings()
         self.capabilities = Capabilities()
+        self._plugins: Plugins | None = None
         self.findings: list[Finding] = []
         self.failures: list[str] = []
         self.resources = 0
@@ -69,11 +77,8 @@ class Session:
         if isinstance(data, (bytes, bytearray)):
             return data  # `entry` has read it already
         if os.isatty(0) and not has_paths:
-            name = context.info_name
-            raise Refused(
-                f"nothing to read: pipe manifests in (helm template . | {PROGRAM} {name}), "
-                f"or name files ({PROGRAM} {name} FILE)"
-            )
+            name = context.command_path
+            raise Refused(f"nothing to read: pipe manifests in (helm template . | {name}), or name files ({name} FILE)")
         try:
             return read_all(0, self.settings.max_input)
         except OSError as error:
@@ -86,31 +91,67 @@ class Session:
             raise Refused(f"--report {report}: is {path} itself: name another file")
 
     def render(self, inputs: Iterable[Input], *, keep_changes: bool = False) -> Iterator[tuple[Input, Result]]:
-        """Render each input. All are looked at before the first that was refused is an error."""
+        """Render each input."""
         from postrenderer.pipeline import render
-        from postrenderer.plugins import load_plugins
 
+        lock = load_lock_file(self.capabilities)
+
+        def render_input(item: Input, plugins: Plugins) -> Result:
+            return render(
+                item.data,
+                self.settings,
+                plugins,
+                source=item.name,
+                is_file=item.path is not None,
+                keep_changes=keep_changes,
+                with_notes=self.verbose or self.report is not None,
+                lock=lock,
+            )
+
+        for item, result in self._look_at(inputs, render_input):
+            self._count(result)
+            yield item, result
+
+    def read_workloads(self, inputs: Iterable[Input]) -> Iterator[tuple[Input, list[Workload]]]:
+        """Read the workloads of each input to which the rule applies."""
+        from postrenderer.pipeline import read_workloads
+
+        def read_input(item: Input, plugins: Plugins) -> list[Workload]:
+            found = read_workloads(item.data, self.settings, plugins, source=item.name, is_file=item.path is not None)
+            workloads = []
+            for each in found:
+                if isinstance(each, Finding):
+                    self.findings.append(each)
+                else:
+                    workloads.append(each)
+            return workloads
+
+        for item, workloads in self._look_at(inputs, read_input):
+            self.resources += len(workloads)
+            yield item, workloads
+
+    def _look_at(self, inputs: Iterable[Input], look: Callable[[Input, Plugins], Seen]) -> Iterator[tuple[Input, Seen]]:
+        """Look at each input. All are looked at before what was refused is an error."""
         refused: dict[str, None] = {}
         with _plugins_print_elsewhere(self.capabilities.plugins):
-            plugins = load_plugins(self.capabilities.plugins)
             for item in inputs:
                 try:
-                    result = render(
-                        item.data,
-                        self.settings,
-                        plugins,
-                        source=item.name,
-                        is_file=item.path is not None,
-                        keep_changes=keep_changes,
-                        with_notes=self.verbose or self.report is not None,
-                    )
+                    seen = look(item, self.plugins)
                 except Refused as error:
                     refused[escape(error.message)] = None
                     continue
-                self._count(result)
-                yield item, result
+                yield item, seen
         if refused:
             raise Refused("\n".join(refused))
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins that are named, loaded when they are first needed."""
+        if self._plugins is None:
+            from postrenderer.plugins import load_plugins
+
+            self._plugins = load_plugins(self.capabilities.plugins)
+        return self._plugins
 
     def _count(self, result: Result) -> None:
         self.findings.extend(result.findings)
@@ -144,6 +185,15 @@ class Session:
         say(format_summary(self.resources, self.edited, self.additions, self.findings, failed=failed))
         for finding in select_findings(self.findings, verbose=self.verbose):
             say(format_finding(finding), COLORS[finding.level])
+
+
+def load_lock_file(capabilities: Capabilities) -> LockFile | None:
+    """The lock file that is named."""
+    if capabilities.image_lock is None:
+        return None
+    from postrenderer.lock import load_lock
+
+    return load_lock(capabilities.image_lock)
 
 
 @contextmanager

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"
 EXIT_CODES = (
     (0, "done"),
-    (1, "a policy is not met: `strict`, `unknown-image: fail`, `diff --exit-code`"),
-    (2, "usage, configuration, input that cannot be read or is refused, a full disk"),
+    (1, "a policy is not met: `strict`, `unknown-image: fail`, `diff --exit-code`, `images lock --check`"),
+    (2, "usage, configuration, input that cannot be read or is refused, a full disk, an error of a registry"),
     (70, "a bug: a traceback, and where to report it"),
     (130, "interrupted"),
     (141, "whoever reads the output has closed it"),
@@ -79,8 +79,8 @@ def _describe_settings() -> Iterator[str]:
         yield f"| `{setting.name}` | {values} | {shown} | `{setting.variable}` | {setting.help} |"
     yield from (
         "",
-        "`--config`, `--report`, `--plugin` and `--locked` can be given as the variables",
-        "`SANDBOX_POSTRENDERER_CONFIG`, `_REPORT`, `_PLUGIN` and `_LOCKED`, and never by a file.",
+        "`--config`, `--image-lock`, `--report`, `--plugin` and `--locked` can be given as the variables",
+        "`SANDBOX_POSTRENDERER_CONFIG`, `_IMAGE_LOCK`, `_REPORT`, `_PLUGIN` and `_LOCKED`, and never by a file.",
         "",
     )
 

@@ -1,4 +1,4 @@
-"""Write the JSON schemas of the configuration file and the report. With `--check`, say (exit 1) what is out of date."""
+"""Write the JSON schemas of what is read and written. With `--check`, say (exit 1) what is out of date."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import inspect
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from postrenderer.config import ConfigFile
+from postrenderer.lock import format as lock
 from postrenderer.output import report
 
 FOLDER = Path(__file__).parents[1] / "postrenderer" / "schemas"
@@ -22,14 +24,23 @@ def make_config_schema() -> dict[str, Any]:
 
 
 def make_report_schema() -> dict[str, Any]:
-    """Make the schema of the dataclasses in `output/report.py`; the strings below their fields describe these."""
-    for _, part in inspect.getmembers(report, inspect.isclass):
-        if part.__module__ == report.__name__:
-            with_config(ConfigDict(use_attribute_docstrings=True))(part)
-    return {"$schema": DIALECT, **TypeAdapter(report.Report).json_schema(), "title": "sandbox-postrenderer report"}
+    return _make_schema(report, report.Report, "sandbox-postrenderer report", ConfigDict(use_attribute_docstrings=True))
 
 
-SCHEMAS = {"config.json": make_config_schema, "report.json": make_report_schema}
+def make_lock_schema() -> dict[str, Any]:
+    config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+    return _make_schema(lock, lock.LockDocument, "sandbox-postrenderer lock file", config)
+
+
+def _make_schema(module: ModuleType, root: type, title: str, config: ConfigDict) -> dict[str, Any]:
+    """Make the schema of a module's dataclasses; the strings below their fields describe these."""
+    for _, part in inspect.getmembers(module, inspect.isclass):
+        if part.__module__ == module.__name__:
+            with_config(config)(part)
+    return {"$schema": DIALECT, **TypeAdapter(root).json_schema(), "title": title}
+
+
+SCHEMAS = {"config.json": make_config_schema, "lock.json": make_lock_schema, "report.json": make_report_schema}
 
 
 def main(arguments: list[str]) -> int:

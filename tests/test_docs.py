@@ -37,9 +37,9 @@ def test_the_readme_names_only_commands_and_options_that_exist() -> None:
     assert called <= {*COMMANDS}
     helps = [
         subprocess.run([*command(), *name, "--help"], capture_output=True, text=True, check=True).stdout
-        for name in (["render"], ["diff"], ["images", "show"], ["helm-plugin"])
+        for name in (["render"], ["diff"], ["images", "show"], ["images", "lock"], ["helm-plugin"])
     ]
-    ours = {f"--{setting.name}" for setting in SETTINGS} | {"--report", "--in-place"}
+    ours = {f"--{setting.name}" for setting in SETTINGS} | {"--report", "--in-place", "--image-lock", "--against-lock", "--update"}
     foreign = {"--install", "--post-renderer", "--spec"}
     options = set(re.findall(r"--[a-z][a-z-]+", README))
     assert options <= ours | foreign

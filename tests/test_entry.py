@@ -33,6 +33,8 @@ ALWAYS = {
     "os",
     "postrenderer",
     "postrenderer.descriptors",
+    "postrenderer.hosts",
+    "postrenderer.hosts.contract",
     "postrenderer.entry",
     "postrenderer.kinds",
 }
@@ -63,7 +65,15 @@ class TestImports:
         names = find_imports(data=KNOWN)
         for costly in ("pydantic", "importlib.metadata", "difflib", "tempfile", "random", "hashlib", "tarfile"):
             assert costly not in names
-        for ours in ("config", "contrib", "output.report", "output.diff", "commands.diff", "commands.images", "hosts"):
+        for ours in (
+            "config",
+            "contrib",
+            "output.report",
+            "output.diff",
+            "commands.diff",
+            "commands.images",
+            "hosts.helm4",
+        ):
             assert f"postrenderer.{ours}" not in names
 
     def test_a_report_costs_no_pydantic(self) -> None:

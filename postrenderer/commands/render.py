@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from postrenderer.console import write_output
-from postrenderer.entry import EMPTY_COMMENT
 from postrenderer.files import find_files, is_same_file, write_file, write_files
+from postrenderer.hosts.contract import HELM_4_EMPTY
 from postrenderer.model import Refused
 from postrenderer.options import common_options
 from postrenderer.outcome import DONE
@@ -63,7 +63,7 @@ def _render_to_output(session: Session, files: tuple[str, ...], output: str | No
     inputs = session.read_inputs(files, with_directories=output is not None)
     pieces = join_streams([(item.data, result.pieces) for item, result in session.render(inputs)])
     if host == "helm4" and not any(_CONTENT.search(piece) for piece in pieces):
-        pieces.append(EMPTY_COMMENT)
+        pieces.append(HELM_4_EMPTY)
     session.check_policies()
     session.write_report()
     if output is None:

@@ -15,8 +15,8 @@ import shlex
 import sys
 import tarfile
 
-from postrenderer.entry import HOST_ARGUMENTS
 from postrenderer.files import read_file, write_file
+from postrenderer.hosts.contract import HELM_4_ARGUMENTS
 from postrenderer.model import Refused
 
 NAME = "sandbox-postrenderer"
@@ -63,7 +63,7 @@ def to_semver(version: str) -> str:
 
 def format_plugin(version: str, command: str) -> str:
     """Write plugin.yaml."""
-    arguments = ", ".join(f'"{argument}"' for argument in HOST_ARGUMENTS)
+    arguments = ", ".join(f'"{argument}"' for argument in HELM_4_ARGUMENTS)
     return _PLUGIN.format(name=NAME, version=to_semver(version), command=command, arguments=arguments)
 
 

@@ -1,4 +1,4 @@
-"""The order of the sources: the user's table, plugins, the built-in table, `default-uid`, unknown."""
+"""The order of the sources: the user's table, the lock file, plugins, the built-in table, `default-uid`, unknown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from postrenderer.images import ImageReference, list_table, resolve_identity
+from postrenderer.lock import LockFile
 from postrenderer.model import Identity, Image, Settings
+from tests.lock.support import make_entry
 
 KAGENT = "cr.kagent.dev/kagent-dev/kagent"
 APP = Image(f"{KAGENT}/app:0.9.4")
@@ -123,3 +125,34 @@ def test_every_row_can_be_reached() -> None:
                 found = resolve_identity(Image(reference), Settings(), no_plugin)
                 assert (found.uid, found.gid, found.named) == (row.uid, row.gid, row.named), reference
                 assert not found.by_name_only
+
+
+class TestLock:
+    LOCK = LockFile("l", (make_entry(OTHER.reference), make_entry(APP.reference, uid=5)))
+
+    def test_the_users_table_comes_before_it(self) -> None:
+        settings = Settings(image_uid=((OTHER.reference, 7777),))
+        assert resolve_identity(OTHER, settings, plugin_never, self.LOCK).uid == 7777
+
+    def test_it_comes_before_plugins_and_the_table(self) -> None:
+        assert resolve_identity(OTHER, Settings(), plugin_never, self.LOCK).source == "l: USER 4242"
+        assert resolve_identity(APP, Settings(), plugin_never, self.LOCK).uid == 5
+
+    def test_the_others_are_asked_where_it_does_not_speak_of_an_image(self) -> None:
+        empty = LockFile("l")
+        assert resolve_identity(OTHER, Settings(), plugin_2000, empty).uid == 2000
+        assert resolve_identity(APP, Settings(), no_plugin, empty).uid == 1001
+
+    def test_root_and_disagreements_are_answers(self) -> None:
+        for uid, disagreement in ((0, ""), (None, "x runs as 1, y as 2")):
+            lock = LockFile("l", (make_entry(APP.reference, uid=uid, disagreement=disagreement),))
+            assert resolve_identity(APP, Settings(), plugin_never, lock).uid == uid
+
+    def test_absence_is_part_of_the_reason(self) -> None:
+        found = resolve_identity(OTHER, Settings(), no_plugin, LockFile("l"))
+        assert found.reason == (
+            "no row of the built-in table names it, and l has no entry for it: "
+            "bring the file up to date with `images lock`"
+        )
+        derived = Image(f"{KAGENT}/none", "0.9")
+        assert "images lock" not in resolve_identity(derived, Settings(), no_plugin, LockFile("l")).reason
