@@ -461,9 +461,9 @@ class TestImageLock:
 
     def test_rendering_imports_no_registry_and_no_pydantic(self, lock: str) -> None:
         code = (
-            "import sys, json; from postrenderer.cli import main; "
+            "import sys, json; before = set(sys.modules); from postrenderer.cli import main; "
             f"main(['render', '--image-lock', {lock!r}], {UNKNOWN.encode()!r}); "
-            "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+            "print(json.dumps(sorted(set(sys.modules) - before)), file=sys.stderr)"
         )
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert "runAsUser: 4242" in found.stdout
