@@ -81,7 +81,10 @@ def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[st
         lines = _check_keys(root, locked)
         config = ConfigFile.model_validate({key: _to_plain(value, key) for key, value in root.items()})
     except YamlError as error:
-        raise Refused(f"{source}, line {error.line}: {error.message}") from None
+        message = error.message
+        if message.startswith("what looks like one document is several"):
+            message = "a configuration file is one document: take the others out"
+        raise Refused(f"{source}, line {error.line}: {message}") from None
     except ValidationError as error:
         raise Refused(_explain(error, source, root, lines)) from None
     return config.to_values()

@@ -34,7 +34,7 @@ def remark_missing(workload: Workload, outcome: Outcome, settings: Settings) -> 
         return _remark_out_of_range(workload, outcome)
     reason = (
         f"its image's user has a name and no usable number ({outcome.identity.source}), and the kubelet refuses "
-        f"runAsNonRoot for a name; {_suggest_writing(outcome)}"
+        "runAsNonRoot for a name; use an image whose USER is a number"
     )
     return _remark(outcome, "image-unknown", "warning", reason)
 

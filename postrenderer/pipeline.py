@@ -258,8 +258,10 @@ class _Run:
         try:
             return load_tree(_decode(self.data, document))
         except BrokenYaml as error:
-            if self.is_file and self.data.find(b"{{", document.start, document.end) >= 0:
-                raise _NotRenderedError from None
+            if self.data.find(b"{{", document.start, document.end) >= 0:
+                if self.is_file:
+                    raise _NotRenderedError from None
+                error.message += "; it looks like a Helm template: render the chart, and pipe its output in"
             raise _refuse(location, None, error) from None
         except YamlError as error:
             raise _refuse(location, None, error) from None
@@ -370,9 +372,8 @@ def is_skipped(resource: Resource) -> bool:
 
 
 def _remark_written_out(lines: list[int]) -> Remark:
-    where = ", ".join(str(line) for line in lines)
     message = (
-        f"what is shared through an alias or a merge key (line {where} of the document) stood in the way: "
+        "what is shared through an alias or a merge key stood in the way of what was added: "
         "it was written out there, so that nothing else that reads it changes"
     )
     return Remark("re-emitted", "warning", message, lines[0])

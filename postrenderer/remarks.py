@@ -139,7 +139,9 @@ def _remark_uid(workload: Workload, outcome: Outcome, settings: Settings) -> Ite
     user = outcome.standing.user
     if user is not None and user.valid:
         uid = int(user.value or 0)
-        if is_out_of_range(workload, uid, outcome, settings):
+        if not outcome.effective.uid_applies:
+            yield _remark_refused_uid(workload, container, uid)
+        elif is_out_of_range(workload, uid, outcome, settings):
             message = (
                 f"{describe_container(container)} was given runAsUser: {uid} by hand (kept), "
                 f"but {explain_range(workload, uid)}: write another"
@@ -160,6 +162,16 @@ def _remark_uid(workload: Workload, outcome: Outcome, settings: Settings) -> Ite
             outcome.identity.uid,
             outcome.identity.source,
         )
+
+
+def _remark_refused_uid(workload: Workload, container: Container, uid: int) -> Remark:
+    """A UID that was written by hand where none may be."""
+    given = f"{describe_container(container)} was given runAsUser: {uid} by hand (kept), but"
+    if workload.windows:
+        message = f"{given} the API server refuses it on Windows: take it out"
+        return remark_container(container, "user-value-invalid", "error", message, RUN_AS_USER, uid)
+    message = f"{given} restricted-v2 takes UIDs of the namespace's range and refuses others: take it out"
+    return remark_container(container, "uid-out-of-range", "warning", message, RUN_AS_USER, uid)
 
 
 def _remark_shared_contexts(decision: Decision, settings: Settings) -> Iterator[Remark]:
@@ -216,7 +228,7 @@ def _remark_pod(workload: Workload, decision: Decision, settings: Settings) -> I
     if settings.scc == "restricted-v3" and workload.host_users is not False:
         message = (
             "has no hostUsers: false, without which restricted-v3 refuses a pod: write it into the pod's spec "
-            "(a SandboxAgent has no field for it)"
+            "(kagent's kinds have no field for it)"
         )
         yield Remark("fields-without-effect", "warning", message, line, workload.pod.path)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from postrenderer.console import say
+from postrenderer.console import PROGRAM, say
 from postrenderer.descriptors import read_all
 from postrenderer.files import find_files, is_same_file, read_file, write_file
 from postrenderer.hosts.contract import NOTHING_FOUND
@@ -69,6 +69,7 @@ class Session:
                 )
             for name in find_files(path):
                 self.check_not_report(name)
+                _check_no_command(name)
                 yield Input(name, read_file(name, self.settings.max_input), name)
 
     def _read_standard_input(self, *, has_paths: bool) -> Buffer:
@@ -86,7 +87,8 @@ class Session:
 
     def check_not_report(self, path: str) -> None:
         """Refuse a report that would replace an input or the output."""
-        if self.report is not None and os.path.isfile(path) and is_same_file(path, self.report):
+        is_regular = os.path.isfile(path) or not os.path.exists(path)  # a device takes both
+        if self.report is not None and is_regular and is_same_file(path, self.report):
             report, self.report = self.report, None
             raise Refused(f"--report {report}: is {path} itself: name another file")
 
@@ -171,20 +173,28 @@ class Session:
             return
         if not os.path.isfile(path) and os.path.exists(path):
             self.report = None  # a FIFO's reader has what it came for, and a second opening would wait for ever
-        write_report(path, self.findings, self.resources, self.additions, error)
+        write_report(path, self.findings, self.resources, 0 if error else self.additions, error)
 
     def print_findings(self, *, failed: bool = False) -> None:
         """Say on standard error what was found: one line in sum, then one for each finding."""
         if self.quiet:
             return
         if not self.resources and not self.findings and not failed:
-            say(NOTHING_FOUND if not self.capabilities.plugins else "nothing to add: no resource of a known kind")
+            is_plain = not (self.capabilities.plugins or self.settings.only_kind or self.settings.skip_kind)
+            say(NOTHING_FOUND if is_plain else "nothing to add: no resource of a kind that is asked for")
             return
         from postrenderer.output.text import COLORS, format_finding, format_summary, select_findings
 
         say(format_summary(self.resources, self.edited, self.additions, self.findings, failed=failed))
         for finding in select_findings(self.findings, verbose=self.verbose):
             say(format_finding(finding), COLORS[finding.level])
+
+
+def _check_no_command(path: str) -> None:
+    from postrenderer.cli import COMMANDS
+
+    if path in COMMANDS and not os.path.exists(path):
+        raise Refused(f"{path}: is no file; a command stands before its options: {PROGRAM} {path} [OPTIONS]")
 
 
 def load_lock_file(capabilities: Capabilities) -> LockFile | None:

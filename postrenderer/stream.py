@@ -255,6 +255,12 @@ def has_marker(data: Buffer) -> bool:
     return data[at : at + 1] == b"%" or (data.startswith(b"---", at) and _ends_marker(data, at + 3))
 
 
+def has_directive(data: Buffer) -> bool:
+    """Tell whether a stream begins with a directive, such as `%YAML 1.1`."""
+    at = _find_content(data, len(BOM) if data.startswith(BOM) else 0, len(data))
+    return data[at : at + 1] == b"%"
+
+
 def join_streams(streams: Iterable[tuple[Buffer, list[Buffer | memoryview]]]) -> list[Buffer | memoryview]:
     """Join streams, each as its input and the pieces of its output, with a marker only where the next input has none.
 
@@ -267,6 +273,8 @@ def join_streams(streams: Iterable[tuple[Buffer, list[Buffer | memoryview]]]) ->
                 joined.append(b"\n")
             if not has_marker(data):
                 joined.append(b"---\n")
+            elif has_directive(data):  # which a document before it must not run into
+                joined.append(b"...\n")
             if data.startswith(BOM):
                 pieces = [pieces[0][len(BOM) :], *pieces[1:]]
         joined.extend(piece for piece in pieces if len(piece))

@@ -37,6 +37,7 @@ def generate() -> str:
         _describe_commands(),
         _describe_settings(),
         _describe_exit_codes(),
+        _describe_limits(),
         _describe_findings(),
         _describe_images(),
         _describe_hooks(),
@@ -47,7 +48,10 @@ def generate() -> str:
 def _describe_commands() -> Iterator[str]:
     yield from ("## Commands", "", "Without a command, and with an option first, `render` is meant.", "")
     for path, command in _walk("sandbox-postrenderer", cli.group):
-        with click.Context(command, info_name=path, max_content_width=100, terminal_width=100) as context:
+        names = ["-h", "--help"]
+        with click.Context(
+            command, info_name=path, max_content_width=100, terminal_width=100, help_option_names=names
+        ) as context:
             yield from (f"### `{path}`", "", "```text", command.get_help(context), "```", "")
 
 
@@ -67,7 +71,7 @@ def _describe_settings() -> Iterator[str]:
         "",
         "Built in < configuration file (`--config`) < environment < option.",
         "`image-uid` adds to the lower levels' tables, all else replaces.",
-        "Lists are written with commas in the environment, `image-uid` one entry a line.",
+        "Lists are written with commas in the environment, `image-uid` also with one entry a line.",
         "",
         "| name | values | default | variable | |",
         "|---|---|---|---|---|",
@@ -81,6 +85,21 @@ def _describe_settings() -> Iterator[str]:
         "",
         "`--config`, `--image-lock`, `--report`, `--plugin` and `--locked` can be given as the variables",
         "`SANDBOX_POSTRENDERER_CONFIG`, `_IMAGE_LOCK`, `_REPORT`, `_PLUGIN` and `_LOCKED`, and never by a file.",
+        "",
+    )
+
+
+def _describe_limits() -> Iterator[str]:
+    yield from (
+        "## Limits",
+        "",
+        "- A resource is found by its kind's name behind a `kind` key, as bytes: not where either is spelt with",
+        '  escapes (`kind: "\\x53andbox"`) or stands behind an alias (`kind: *k`), nor where more than 256 bytes of',
+        "  comments, anchors or blanks lie between them. Such a document is copied.",
+        "- A candidate is YAML in UTF-8, nested 512 levels deep at most. UTF-16 and UTF-32 are refused.",
+        "- A stream has 256 MiB at most, unless `--max-input` says otherwise.",
+        "- Of a directory, the files `*.yaml`, `*.yml` and `*.json` are read, recursively, hidden ones left out.",
+        "- A List is one document, and read whole: it takes some hundred times its size in memory.",
         "",
     )
 

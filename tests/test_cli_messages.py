@@ -32,7 +32,7 @@ class TestStandardError:
         assert lines(*arguments, data=data) == [expected]
 
     def test_nothing_to_add_with_a_plugin(self) -> None:
-        assert lines("--plugin", "workloads", data=OTHER) == ["nothing to add: no resource of a known kind"]
+        assert lines("--plugin", "workloads", data=OTHER) == ["nothing to add: no resource of a kind that is asked for"]
 
     def test_warnings_follow_and_notes_with_v(self) -> None:
         data = f"{KNOWN}---\n{UNKNOWN}"
@@ -204,3 +204,34 @@ class TestHelmPlugin:
         (tmp_path / "file").write_text("")
         check_refused(call("helm-plugin", "--dir", str(tmp_path / "file" / "x")), "Not a directory")
         check_refused(call("helm-plugin", "--package", str(tmp_path / "no" / "x.tgz")), "does not exist")
+
+
+class TestHints:
+    def test_a_command_behind_an_option(self) -> None:
+        check_refused(call("-q", "diff", "f.yaml"), "diff: is no file; a command stands before its options")
+
+    def test_a_template_in_a_pipe(self) -> None:
+        broken = "apiVersion: agents.x-k8s.io/v1alpha1\nkind: Sandbox\nmetadata: {{ .Values.x }}\n  a: b\n"
+        check_refused(call(data=broken), "it looks like a Helm template: render the chart")
+
+    def test_a_kind_that_is_skipped_is_not_said_to_be_missing(self) -> None:
+        found = call("--skip-kind", "Sandbox", data=KNOWN)
+        assert found.stderr.decode() == (
+            "sandbox-postrenderer: nothing to add: no resource of a kind that is asked for\n"
+        )
+
+    def test_a_configuration_of_two_documents(self, tmp_path: Path) -> None:
+        path = tmp_path / "c.yaml"
+        path.write_text("levels: container\n---\nlevels: both\n")
+        check_refused(call("--config", str(path), data=OTHER), "a configuration file is one document")
+
+    def test_the_report_is_no_output(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "o.yaml")
+        check_refused(call("-o", path, "--report", path, data=KNOWN), "--report", "name another file")
+        assert not (tmp_path / "o.yaml").exists()
+
+    def test_a_file_that_is_named_twice_counts_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.yaml"
+        path.write_text(KNOWN)
+        found = call("render", "-i", str(path), str(tmp_path / "." / "a.yaml"))
+        assert found.stderr.decode().startswith("sandbox-postrenderer: 4 values added to 1 resource;")

@@ -227,6 +227,21 @@ class TestUserValues:
         )
 
 
+class TestUserValuesThatAreRefused:
+    """A UID that was written by hand where the cluster takes none is kept, and said."""
+
+    def test_under_restricted_v2(self) -> None:
+        finding = find(pod("redis", own="securityContext: {runAsUser: 999}"), "uid-out-of-range", scc="restricted-v2")
+        assert finding.level == "warning"
+        assert "runAsUser: 999 by hand (kept), but restricted-v2" in finding.message
+
+    def test_on_windows(self) -> None:
+        text = pod("redis", own="securityContext: {runAsUser: 999}", spec="os: {name: windows}")
+        finding = find(text, "user-value-invalid")
+        assert finding.level == "error"
+        assert "the API server refuses it on Windows: take it out" in finding.message
+
+
 class TestAdditions:
     def test_one_for_each_value(self) -> None:
         result = run(pod())

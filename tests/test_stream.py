@@ -331,6 +331,7 @@ def test_has_marker(text: str, expected: bool) -> None:
         (["", "a: 1\n", "", "b: 1\n"], "a: 1\n---\nb: 1\n"),
         (["\ufeffa: 1\n", "\ufeffb: 1\n"], "\ufeffa: 1\n---\nb: 1\n"),
         (["{}", "{}"], "{}\n---\n{}"),
+        (["a: 1\n", "%YAML 1.1\n---\nb: 1\n"], "a: 1\n...\n%YAML 1.1\n---\nb: 1\n"),
     ],
 )
 def test_join(streams: list[str], expected: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from postrenderer.hosts.contract import HELM_4_EMPTY
 from postrenderer.model import Refused
 from postrenderer.options import common_options
 from postrenderer.outcome import DONE
-from postrenderer.session import Session, open_session
+from postrenderer.session import Input, Session, open_session
 from postrenderer.stream import join_streams
 
 _CONTENT = re.compile(rb"\S")
@@ -30,7 +31,7 @@ def command(files: tuple[str, ...], output: str | None, in_place: bool, host: st
     """Add the runtime identity that Sandbox pods lack, and change nothing else.
 
     Reads the FILEs, or standard input; `-` is standard input. With --in-place or --output, a FILE may be a directory:
-    its YAML and JSON files, recursively.
+    its YAML and JSON files, recursively, without hidden ones.
     """
     if in_place and output is not None:
         raise click.UsageError("--in-place and --output exclude each other")
@@ -47,7 +48,7 @@ def command(files: tuple[str, ...], output: str | None, in_place: bool, host: st
 
 
 def _render_in_place(session: Session, files: tuple[str, ...]) -> None:
-    inputs = session.read_inputs(files, with_directories=True)
+    inputs = _take_once(session.read_inputs(files, with_directories=True))
     edited = [(item.name, result.pieces) for item, result in session.render(inputs) if result.additions]
     for name, _ in edited:
         if not os.path.isfile(name):
@@ -55,6 +56,16 @@ def _render_in_place(session: Session, files: tuple[str, ...]) -> None:
     session.check_policies()
     session.write_report()
     write_files(edited)
+
+
+def _take_once(inputs: Iterable[Input]) -> Iterator[Input]:
+    """Leave out a file that was named before, also by another path."""
+    seen = set()
+    for item in inputs:
+        path = os.path.realpath(item.name)
+        if path not in seen:
+            seen.add(path)
+            yield item
 
 
 def _render_to_output(session: Session, files: tuple[str, ...], output: str | None, host: str | None) -> None:

@@ -78,7 +78,7 @@ def remark_without_effect(resource: Resource, message: str) -> Remark:
 
 
 def _leave_alone(resource: Resource, why: str) -> Remark:
-    return Remark("not-a-pod", "note", f"{why}: left alone", line=resource.node.line, path=resource.path)
+    return Remark("not-a-pod", "warning", f"{why}: left alone", line=resource.node.line, path=resource.path)
 
 
 def _find_own_containers(
