@@ -99,7 +99,7 @@ def _describe_limits() -> Iterator[str]:
         "- A candidate is YAML in UTF-8, nested 512 levels deep at most. UTF-16 and UTF-32 are refused.",
         "- A stream has 256 MiB at most, unless `--max-input` says otherwise.",
         "- Of a directory, the files `*.yaml`, `*.yml` and `*.json` are read, recursively, hidden ones left out.",
-        "- A List is one document, and read whole: it takes some hundred times its size in memory.",
+        "- A List is one document, and read whole: it takes some sixty times its size in memory.",
         "",
     )
 
