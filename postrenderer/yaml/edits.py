@@ -151,6 +151,10 @@ def _extend_flow(tree: Tree, target: Target, new: New) -> list[Edit]:
         at = start.end_mark.index  # behind an anchor or a tag, the brace is the last of it
         return [Edit(at, at, style.comma.join(pairs))]
     at = events[tree.ends[target.node] - 1].end_mark.index
+    first = events[target.node + 1].start_mark.index
+    if text[start.start_mark.index : first].strip() == "" and text[first : first + 1] != "{":
+        # `[a: b]`: a pair without braces, which get their place with the second pair.
+        return [Edit(first, first, "{"), Edit(at, at, style.comma + style.comma.join(pairs) + "}")]
     comma_at = _find_comma(text, at)
     if style.indent is None:
         return [Edit(at, at, style.comma + style.comma.join(pairs))]

@@ -265,3 +265,19 @@ def test_anchors_of_one_name_are_refused() -> None:
 def test_an_alias_as_a_key_is_refused() -> None:
     with pytest.raises(YamlError):
         insert("c: &c {b: 1}\n*c : 1\n", (("c",), "x", 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("l: [a: b]\n", "l: [{a: b, c: 1}]\n"),
+        ("l: [x, a: b, y]\n", "l: [x, {a: b, c: 1}, y]\n"),
+        ('l: [ "a" : b # c\n ]\n', 'l: [ {"a" : b, "c" : 1} # c\n ]\n'),
+    ],
+)
+def test_a_pair_without_braces_gets_them(before: str, after: str) -> None:
+    """`[a: b]` is a list of one mapping, written without its braces."""
+    tree = load_tree(before)
+    assert tree is not None
+    where = 1 if "x" in before else 0
+    assert insert_pairs(tree, [Insertion(("l", where), "c", 1)]).text == after
