@@ -35,6 +35,17 @@ def say_error(message: str) -> None:
         say(f"error: {line}", "red")
 
 
+def warn_of_short_life() -> None:
+    """Warn where a launcher is written for an interpreter that will be gone tomorrow."""
+    from postrenderer.hosts.launcher import is_short_lived
+
+    if is_short_lived(sys.executable):
+        say(
+            "warning: this interpreter is a temporary one and will vanish, and the plugin with it: install with pipx",
+            "yellow",
+        )
+
+
 def wants_color(descriptor: int) -> bool:
     """Tell whether to colour: on a terminal that knows colours, unless `NO_COLOR` is set."""
     return os.isatty(descriptor) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
 from postrenderer import __version__
-from postrenderer.console import say, write_lines
+from postrenderer.console import warn_of_short_life, write_lines
 
 
 @click.command(name="helm-plugin", short_help="Write Helm 4's plugin and print its path.")
@@ -29,9 +28,5 @@ def command(directory: str | None, package: str | None) -> None:
         helm4.package_plugin(package, __version__)
         write_lines([os.path.abspath(package)])
         return
-    if helm4.is_short_lived(sys.executable):
-        say(
-            "warning: this interpreter is a temporary one and will vanish, and the plugin with it: install with pipx",
-            "yellow",
-        )
+    warn_of_short_life()
     write_lines([helm4.write_plugin(directory or helm4.get_default_directory(dict(os.environ)), __version__)])

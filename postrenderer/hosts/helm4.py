@@ -11,12 +11,11 @@ import gzip
 import io
 import os
 import re
-import shlex
-import sys
 import tarfile
 
 from postrenderer.files import read_file, write_file
 from postrenderer.hosts.contract import HELM_4_ARGUMENTS
+from postrenderer.hosts.launcher import write_launcher
 from postrenderer.model import Refused
 
 NAME = "sandbox-postrenderer"
@@ -24,7 +23,6 @@ _MAX_PLUGIN = 1 << 16
 _PEP_440 = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:(a|b|rc)(\d+))?(?:\.post\d+)?(?:\.dev(\d+))?(?:\+.*)?\Z")
 _PACKAGE = re.compile(r"(.+)(?:\.tgz|\.tar\.gz)\Z")
 _PACKAGE_VERSION = re.compile(r"(.+)-[0-9]+\..*")
-_UV_CACHE = ("archive-v", "builds-v", "environments-v")
 _STAGES = {"a": "alpha", "b": "beta", "rc": "rc"}
 
 _PLUGIN = """\
@@ -37,14 +35,6 @@ runtimeConfig:
   platformCommand:
     - command: {command}
       args: [{arguments}]
-"""
-
-# `-c` and not `-m`: both put the current directory, here the chart's, on the module path, and this can take it out.
-_LAUNCHER = """\
-#!/bin/sh
-exec {python} -c 'import sys; sys.path[:] = [p for p in sys.path if p]
-from postrenderer.entry import main
-sys.exit(main())' "$@"
 """
 
 
@@ -80,9 +70,7 @@ def write_plugin(directory: str, version: str) -> str:
     path = os.path.join(directory, "plugin.yaml")
     _check_directory(directory, path)
     write_file(path, [format_plugin(version, "${HELM_PLUGIN_DIR}/run").encode()])
-    launcher = os.path.join(directory, "run")
-    write_file(launcher, [os.fsencode(_LAUNCHER.format(python=shlex.quote(sys.executable)))])
-    os.chmod(launcher, 0o755)  # noqa: S103  # Helm runs it as whoever calls Helm
+    write_launcher(os.path.join(directory, "run"))
     return directory
 
 
@@ -113,9 +101,3 @@ def package_plugin(path: str, version: str) -> None:
         member.mode = 0o644
         archive.addfile(member, io.BytesIO(content))
     write_file(path, [stream.getvalue()])
-
-
-def is_short_lived(executable: str) -> bool:
-    """Tell whether the interpreter will vanish: `pipx run` and `uvx` keep theirs in a cache, wherever that is."""
-    parts = os.path.normpath(executable).split(os.sep)
-    return (".cache" in parts and "pipx" in parts) or any(part.startswith(_UV_CACHE) for part in parts)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from postrenderer.hosts import helm4
+from postrenderer.hosts import helm4, launcher
 from postrenderer.model import Refused
 from tests.hosts.programs import find_command
 
@@ -151,7 +151,7 @@ def test_package_is_the_same_each_time(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_short_lived_interpreter(executable: str, expected: bool) -> None:
-    assert helm4.is_short_lived(executable) is expected
+    assert launcher.is_short_lived(executable) is expected
 
 
 def test_command(tmp_path: Path) -> None:
