@@ -1,9 +1,9 @@
-"""The configuration file: a YAML mapping of settings, validated by pydantic; errors name file, line and key."""
+"""Settings in documents: the configuration file, a RuntimeIdentity, a ConfigMap. Errors name the place and the key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
@@ -12,6 +12,8 @@ from postrenderer.model import UID_MAX, Refused
 from postrenderer.settings import BY_NAME, parse_kagent_version, suggest_name
 from postrenderer.yaml import Node, YamlError, load_tree
 
+Place = Callable[[int], str]
+Config = TypeVar("Config", bound="ConfigFile")
 Uid = Annotated[StrictInt, Field(ge=1, le=UID_MAX)]
 
 
@@ -60,7 +62,7 @@ class ConfigFile(BaseModel):
 
     def to_values(self) -> dict[str, Any]:
         """The settings that the file gives, by field."""
-        values = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        values = {name: value for name in ConfigFile.model_fields if (value := getattr(self, name)) is not None}
         if self.image_uid is not None:
             values["image_uid"] = tuple(self.image_uid.items())
         return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
@@ -73,33 +75,51 @@ def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[st
     """
     try:
         tree = load_tree(text)
-        if tree is None or tree.is_null(0):
-            return {}
-        root = tree.root
-        if not root.is_mapping:
-            raise YamlError("must be a mapping of settings, such as `default-uid: 1001`", root.line)
-        lines = _check_keys(root, locked)
-        config = ConfigFile.model_validate({key: _to_plain(value, key) for key, value in root.items()})
     except YamlError as error:
         message = error.message
         if message.startswith("what looks like one document is several"):
             message = "a configuration file is one document: take the others out"
         raise Refused(f"{source}, line {error.line}: {message}") from None
+    if tree is None or tree.is_null(0):
+        return {}
+    return read_mapping(tree.root, ConfigFile, lambda line: f"{source}, line {line}", locked).to_values()
+
+
+def read_mapping(root: Node, model: type[Config], place: Place, locked: tuple[str, ...] = ()) -> Config:
+    """Read a mapping of settings. Raises `Refused` for what the model does not accept, and for what is locked.
+
+    `place` says where a line is, for messages; a stream that a host has made has no line worth telling.
+    """
+    try:
+        if not root.is_mapping:
+            raise YamlError("must be a mapping of settings, such as `default-uid: 1001`", root.line)
+        lines = _check_keys(root, model, locked)
+        return model.model_validate({key: _to_plain(value, key) for key, value in root.items()})
+    except YamlError as error:
+        raise Refused(f"{place(error.line)}: {error.message}") from None
     except ValidationError as error:
-        raise Refused(_explain(error, source, root, lines)) from None
-    return config.to_values()
+        raise Refused(_explain(error, place, root, lines)) from None
 
 
-def _check_keys(root: Node, locked: tuple[str, ...]) -> dict[str, int]:
+def check_unlocked(name: str, locked: tuple[str, ...]) -> None:
+    """Raise `ValueError` for a setting that only the operator gives."""
+    if name in locked:
+        raise ValueError(f"{name} is locked by the operator (--locked): take it out")
+
+
+def _check_keys(root: Node, model: type[ConfigFile], locked: tuple[str, ...]) -> dict[str, int]:
     """The line of each key. Raises `YamlError` for a key that is no setting, or locked."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
     lines: dict[str, int] = {}
     for key in root.tree.keys(root.index):
         pair = root.tree.own_pair(root.index, key)
         lines[key] = root.tree.line(pair.key) if pair else root.line
-        if key not in BY_NAME:
-            raise YamlError(f"{key} is no setting; {suggest_name(key, BY_NAME)}", lines[key])
-        if key in locked:
-            raise YamlError(f"{key} is locked by the operator (--locked): take it out", lines[key])
+        if key not in names:
+            raise YamlError(f"{key} is no setting; {suggest_name(key, names)}", lines[key])
+        try:
+            check_unlocked(key, locked)
+        except ValueError as error:
+            raise YamlError(str(error), lines[key]) from None
     return lines
 
 
@@ -125,12 +145,12 @@ _WANTED = {
 }
 
 
-def _explain(error: ValidationError, source: str, root: Node, lines: Mapping[str, int]) -> str:
+def _explain(error: ValidationError, place: Place, root: Node, lines: Mapping[str, int]) -> str:
     """Say in one line for each mistake where it is and what to write instead."""
-    return "\n".join(_explain_one(details, source, root, lines) for details in error.errors(include_url=False))
+    return "\n".join(_explain_one(details, place, root, lines) for details in error.errors(include_url=False))
 
 
-def _explain_one(details: Any, source: str, root: Node, lines: Mapping[str, int]) -> str:
+def _explain_one(details: Any, place: Place, root: Node, lines: Mapping[str, int]) -> str:
     key, *rest = [str(part) for part in details["loc"] if part != "[key]"]
     value = root.get(key)
     line = lines.get(key, 1)
@@ -141,5 +161,5 @@ def _explain_one(details: Any, source: str, root: Node, lines: Mapping[str, int]
     wanted = _WANTED.get(details["type"])
     if wanted is None:
         message = details["msg"].removeprefix("Value error, ").removeprefix("image-uid: ")
-        return f"{source}, line {line}: {key}: {message}"
-    return f"{source}, line {line}: {key}: {wanted.format(**details.get('ctx', {}))} (not {details['input']!r})"
+        return f"{place(line)}: {key}: {message}"
+    return f"{place(line)}: {key}: {wanted.format(**details.get('ctx', {}))} (not {details['input']!r})"

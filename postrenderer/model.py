@@ -91,11 +91,18 @@ class ResourceId:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a document comes from: the input's name, its number in the stream (from 1), its first line (from 1)."""
+    """Where a document comes from: the input's name, its number in the stream (from 1), its first line (from 1).
+
+    Number and line are None where nobody can look them up: a host has made the stream, and nobody sees it.
+    """
 
     source: str
-    document: int
-    line: int
+    document: int | None
+    line: int | None
+
+    def find_line(self, line: int) -> int | None:
+        """The line of the input that is this line of the document; both count from 1."""
+        return None if self.line is None else self.line + line - 1
 
 
 @dataclass(frozen=True, slots=True)

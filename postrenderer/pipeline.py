@@ -27,7 +27,7 @@ from postrenderer.plugins import Plugins
 from postrenderer.remarks import remark_decision
 from postrenderer.resources import find_resources
 from postrenderer.stream import Buffer, Document, find_candidates, find_documents, find_encoding_problem
-from postrenderer.wording import describe_container
+from postrenderer.wording import describe_container, format_place
 from postrenderer.yaml import BrokenYaml, Insertion, Tree, YamlError, insert_pairs, load_tree
 
 if TYPE_CHECKING:
@@ -310,8 +310,8 @@ class _Run:
 
     def _fail(self, resource: Resource, container: Container, why: str) -> None:
         location = resource.location
-        line = location.line + (container.context.line or container.line) - 1
-        where = f"{location.source}, document {location.document}, {resource.id}, line {line}"
+        line = location.find_line(container.context.line or container.line)
+        where = format_place(location.source, location.document, resource.id, line)
         self.result.failures.append(f"{where}: {describe_container(container)} {why}")
 
     def _report(self, remarks: Iterable[Remark], resource: Resource) -> None:
@@ -324,7 +324,7 @@ class _Run:
                 resource.id,
                 location.source,
                 location.document,
-                location.line + remark.line - 1,
+                location.find_line(remark.line),
                 remark.path,
                 remark.field,
                 remark.value,
@@ -354,9 +354,9 @@ def _refuse_glued_marker(tree: Tree) -> None:
 
 
 def _refuse(location: Location, resource: Resource | None, error: YamlError) -> Refused:
-    who = f" {resource.id}," if resource else ""
-    line = location.line + error.line - 1
-    return Refused(f"{location.source}, document {location.document},{who} line {line}: {error.message}", line)
+    line = location.find_line(error.line)
+    place = format_place(location.source, location.document, resource.id if resource else None, line)
+    return Refused(f"{place}: {error.message}", line)
 
 
 def _is_wanted(kind: Kind, settings: Settings) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from postrenderer.model import Container, Path, Value
+from postrenderer.model import Container, Path, ResourceId, Value
 
 
 @lru_cache(maxsize=1024)
@@ -23,6 +23,17 @@ def format_value(value: Value) -> str:
 
         return json.dumps(value, ensure_ascii=False)
     return "null" if value is None else str(value).lower()
+
+
+def format_place(source: str, document: int | None, resource: ResourceId | None, line: int | None) -> str:
+    """Say where: `templates/agent.yaml, document 3, SandboxAgent/web, line 41`."""
+    parts = [
+        source,
+        "" if document is None else f"document {document}",
+        "" if resource is None else str(resource),
+        "" if line is None else f"line {line}",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def describe_container(container: Container) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from postrenderer.against_lock import UserChange
 from postrenderer.claims import Claim
 from postrenderer.output.text import WHAT_NEXT
-from postrenderer.wording import format_path
+from postrenderer.wording import format_path, format_place
 
 
 class Line(NamedTuple):
@@ -56,7 +56,7 @@ def _format_uid(uid: int | None) -> str:
 
 def _format_place(change: UserChange) -> str:
     location = change.workload.resource.location
-    return f"{location.source}, document {location.document}, line {location.line + change.container.line - 1}"
+    return format_place(location.source, location.document, None, location.find_line(change.container.line))
 
 
 def _explain_user(change: UserChange) -> Iterator[str]:

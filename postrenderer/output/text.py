@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from postrenderer.model import Finding
+from postrenderer.wording import format_place
 
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 WHAT_NEXT = "nothing changes in a cluster until a pod is created anew"
 
 
-def format_place(finding: Finding) -> str:
-    """Say where: `templates/agent.yaml, document 3, SandboxAgent/web, line 41`."""
-    parts = [finding.source]
-    if finding.document is not None:
-        parts.append(f"document {finding.document}")
-    if finding.resource is not None:
-        parts.append(str(finding.resource))
-    if finding.line is not None:
-        parts.append(f"line {finding.line}")
-    return ", ".join(part for part in parts if part)
-
-
 def format_finding(finding: Finding) -> str:
-    return f"{finding.level}: {format_place(finding)}: {finding.message} [{finding.id}]"
+    place = format_place(finding.source, finding.document, finding.resource, finding.line)
+    return f"{finding.level}: {place}: {finding.message} [{finding.id}]"
 
 
 def select_findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[Finding]:
