@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ruamel.yaml.events import ScalarEvent
 
 from postrenderer.yaml.events import Event
-from postrenderer.yaml.scalars import write_scalar
 from postrenderer.yaml.style import (
     New,
     find_column,
@@ -18,6 +17,7 @@ from postrenderer.yaml.style import (
     write_block,
     write_flow,
     write_flow_value,
+    write_inline,
 )
 from postrenderer.yaml.tree import Pair, Tree
 
@@ -44,19 +44,25 @@ class Target(NamedTuple):
     node: int
     owner: Pair | None
     parent: int | None
-    new: New | bool | int | str
+    new: New | bool | int | str | list[Any]
+
+
+class Copied(NamedTuple):
+    """The events of another node, as its copy has them."""
+
+    events: list[Event]
 
 
 class Plan(NamedTuple):
     """Edits of the text, and what they mean: before the event `at`, `skip` events give way to what is new.
 
-    New pairs form a mapping of their own where they are `wrapped`; a list of events stands for itself.
+    New pairs form a mapping of their own where they are `wrapped`; a copy's events stand for themselves.
     """
 
     edits: list[Edit]
     at: int
     skip: int
-    new: New | bool | int | str | list[Event]
+    new: New | Copied | bool | int | str | list[Any]
     wrapped: bool = False
 
 
@@ -200,7 +206,7 @@ def _fill_null(tree: Tree, target: Target, owner: Pair) -> list[Edit]:
     step = find_step(tree)
     newline = find_newline(text, key_end)
     if not isinstance(target.new, dict):
-        written = write_scalar(target.new)
+        written = write_inline(target.new)
         if not has_colon:  # `? key` without a value
             return [Edit(key_end, key_end, f"{newline}{' ' * column}: {written}")]
         return [Edit(start, end, written if start < end else " " + written)]

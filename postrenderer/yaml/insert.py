@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from postrenderer.yaml.edits import Edit, Target, apply_edits, plan_target, sort_edits
 from postrenderer.yaml.errors import YamlError
@@ -17,7 +17,7 @@ class Insertion(NamedTuple):
 
     path: tuple[str | int, ...]
     key: str
-    value: bool | int | str
+    value: bool | int | str | list[Any]
 
 
 class Inserted(NamedTuple):
@@ -80,7 +80,7 @@ def _find_target(tree: Tree, insertion: Insertion) -> tuple[Target, list[str]]:
     raise YamlError(f"`{insertion.key}` is set already", tree.line(index))
 
 
-def _add(new: New, keys: list[str], value: bool | int | str) -> None:
+def _add(new: New, keys: list[str], value: bool | int | str | list[Any]) -> None:
     for key in keys[:-1]:
         inner = new.setdefault(key, {})
         assert isinstance(inner, dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ruamel.yaml.events import MappingStartEvent
 
@@ -20,8 +20,8 @@ class Verbatim(NamedTuple):
     events: list[Event]
 
 
-New = dict[str, "New | Verbatim | bool | int | str"]
-"""New pairs: key to value, or to further new pairs."""
+New = dict[str, "New | Verbatim | bool | int | str | list[Any]"]
+"""New pairs: key to value, or to further new pairs. A list, with whatever it holds, is written in flow style."""
 
 _PLAIN_COLON = re.compile(r"[ \t]*:[ \t]*\Z")
 _PLAIN_COMMA = re.compile(r"[ \t]*,[ \t]*\Z")
@@ -78,6 +78,9 @@ def _measure_step(tree: Tree) -> int:
     return 2
 
 
+_INLINE = FlowStyle("", ": ", ", ", None, "")
+
+
 def write_block(new: New, column: int, step: int) -> list[str]:
     """Write pairs in block style, a line each, without line breaks."""
     lines: list[str] = []
@@ -90,11 +93,14 @@ def write_block(new: New, column: int, step: int) -> list[str]:
             lines.append(head)
             lines.extend(indent_lines(value.lines, column + step))
         else:
-            lines.append(f"{head} {_write_inline(value)}")
+            lines.append(f"{head} {write_inline(value)}")
     return lines
 
 
-def _write_inline(value: Verbatim | bool | int | str) -> str:
+def write_inline(value: Verbatim | bool | int | str | list[Any]) -> str:
+    """Write a value on one line."""
+    if isinstance(value, list):
+        return write_flow_value(value, _INLINE, "")
     return value.lines[0] if isinstance(value, Verbatim) else write_scalar(value)
 
 
@@ -154,12 +160,15 @@ def _write_flow_key(key: str, style: FlowStyle) -> str:
     return write_scalar(key)
 
 
-def write_flow_value(value: New | Verbatim | bool | int | str, style: FlowStyle, newline: str) -> str:
-    """Write a value in flow style: on lines of its own where its parent's pairs are."""
+def write_flow_value(value: New | Verbatim | bool | int | str | list[Any], style: FlowStyle, newline: str) -> str:
+    """Write a value in flow style: on lines of its own where its parent's pairs are, but for a list."""
     if isinstance(value, str) and style.quote == '"':
         return quote(value)
+    if isinstance(value, list):
+        inline = style._replace(indent=None)
+        return "[" + style.comma.join(write_flow_value(entry, inline, newline) for entry in value) + "]"
     if not isinstance(value, dict):
-        return _write_inline(value)
+        return write_inline(value)
     if style.indent is None:
         return "{" + style.comma.join(write_flow(value, style, newline)) + "}"
     inner = style._replace(indent=style.indent + style.unit)

@@ -25,7 +25,16 @@ from ruamel.yaml.events import (
     StreamStartEvent,
 )
 
-from postrenderer.yaml.edits import Edit, Plan, Target, apply_edits, erase_with_blanks, insert_lines, plan_target
+from postrenderer.yaml.edits import (
+    Copied,
+    Edit,
+    Plan,
+    Target,
+    apply_edits,
+    erase_with_blanks,
+    insert_lines,
+    plan_target,
+)
 from postrenderer.yaml.errors import YamlError
 from postrenderer.yaml.events import Event
 from postrenderer.yaml.scalars import read_scalar
@@ -159,7 +168,7 @@ def _replace_alias(tree: Tree, step: _Step, source: int, anchor: str | None = No
             edits = [Edit(start, end, mark), insert_lines(text, end, lines, column, newline)]
         else:
             edits = [Edit(start, end, newline.join([lines[0].lstrip(), *lines[1:]]))]
-    return Plan(edits, step.node, 1, meaning)
+    return Plan(edits, step.node, 1, Copied(meaning))
 
 
 def _move_anchor(tree: Tree, index: int, reader: int) -> list[Plan]:
@@ -175,7 +184,7 @@ def _move_anchor(tree: Tree, index: int, reader: int) -> list[Plan]:
     bare = copy(event)
     bare.anchor = None
     return [
-        Plan([Edit(start, end, "")], index, 1, [bare]),
+        Plan([Edit(start, end, "")], index, 1, Copied([bare])),
         _replace_alias(tree, _find_step(tree, reader), index, event.anchor),
     ]
 

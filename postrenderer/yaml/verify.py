@@ -14,11 +14,12 @@ from ruamel.yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
 
-from postrenderer.yaml.edits import Plan
+from postrenderer.yaml.edits import Copied, Plan
 from postrenderer.yaml.errors import YamlError
 from postrenderer.yaml.events import Event, read_events
 from postrenderer.yaml.scalars import read_scalar
@@ -26,6 +27,9 @@ from postrenderer.yaml.style import New, Verbatim
 from postrenderer.yaml.tree import Tree
 
 _UNUSUAL_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+
+
+_START_EVENTS: dict[type, type[Event]] = {dict: MappingStartEvent, list: SequenceStartEvent}
 
 
 class _DiffersError(Exception):
@@ -54,8 +58,8 @@ def _compare(events: list[Event], plans: list[Plan], next_event: Callable[[], Ev
     at = 0
     for plan in plans:
         _compare_events(events[at : plan.at], next_event)
-        if isinstance(plan.new, list):
-            _compare_events(plan.new, next_event)
+        if isinstance(plan.new, Copied):
+            _compare_events(plan.new.events, next_event)
         elif isinstance(plan.new, dict) and not plan.wrapped:
             _compare_pairs(plan.new, next_event)
         else:
@@ -105,12 +109,17 @@ def _compare_value(value: Any, next_event: Callable[[], Event]) -> None:
         _compare_events(value.events, next_event)
         return
     event = next_event()
-    wanted = MappingStartEvent if isinstance(value, dict) else ScalarEvent
+    wanted = _START_EVENTS.get(type(value), ScalarEvent)
     if event.__class__ is not wanted or event.anchor is not None or event.ctag is not None:
         raise _DiffersError
     if isinstance(value, dict):
         _compare_pairs(value, next_event)
         if next_event().__class__ is not MappingEndEvent:
+            raise _DiffersError
+    elif isinstance(value, list):
+        for entry in value:
+            _compare_value(entry, next_event)
+        if next_event().__class__ is not SequenceEndEvent:
             raise _DiffersError
     elif not _reads_as(event, value):
         raise _DiffersError

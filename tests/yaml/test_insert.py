@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from postrenderer.yaml import Insertion, YamlError, insert_pairs, load_tree
@@ -9,7 +11,7 @@ from postrenderer.yaml.edits import Edit, Plan
 from postrenderer.yaml.verify import verify_edit
 
 
-def insert(text: str, *insertions: tuple[tuple[str | int, ...], str, bool | int | str]) -> str:
+def insert(text: str, *insertions: tuple[tuple[str | int, ...], str, bool | int | str | list[Any]]) -> str:
     tree = load_tree(text)
     assert tree is not None
     inserted = insert_pairs(tree, [Insertion(*insertion) for insertion in insertions])
@@ -122,6 +124,40 @@ def test_comments_keep_their_neighbours() -> None:
     assert insert(before, ((), "x", 1)) == "a:\n  b:\n    c: 1\n    # of c\n  # of b\nx: 1\n# of a\n"
     assert insert("a:\n  b: 1\n  # c", ((), "x", 1)) == "a:\n  b: 1\n  # c\nx: 1"
     assert insert("a:\n  b: |\n    c\n  # c\n", ((), "x", 1)) == "a:\n  b: |\n    c\n  # c\nx: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: 1\n", 'a: 1\nx: [z, 1, true, "no", {k: "a b", l: []}]\n'),
+        ("x:\n", 'x: [z, 1, true, "no", {k: "a b", l: []}]\n'),
+        ("{a: 1}\n", '{a: 1, x: [z, 1, true, "no", {k: "a b", l: []}]}\n'),
+        ('{"a":1}\n', '{"a":1,"x":["z",1,true,"no",{"k":"a b","l":[]}]}\n'),
+        (
+            '{\n  "a": 1\n}\n',
+            '{\n  "a": 1,\n  "x": ["z", 1, true, "no", {"k": "a b", "l": []}]\n}\n',
+        ),
+    ],
+)
+def test_a_list_is_one_line(before: str, after: str) -> None:
+    assert insert(before, ((), "x", ["z", 1, True, "no", {"k": "a b", "l": []}])) == after
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "a: 1\nx: [y, z]\n",
+        "a: 1\nx: [y, {k: 1}, z]\n",
+        "a: 1\nx: [y, {k: 2}]\n",
+        "a: 1\nx: &a [y, {k: 1}]\n",
+        "a: 1\nx: y\n",
+    ],
+)
+def test_another_list_than_meant_is_noticed(after: str) -> None:
+    tree = load_tree("a: 1\n")
+    assert tree is not None
+    with pytest.raises(YamlError, match="leaves no place"):
+        verify_edit(tree, [Plan([], tree.ends[0], 0, {"x": ["y", {"k": 1}]})], after)
 
 
 def test_list_entries() -> None:
