@@ -10,18 +10,13 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.hosts.pages import check_blocks_say_how_they_run, get_anchors, get_blocks
 from tests.hosts.programs import SANDBOX, Home, write_chart
 from tests.support import ROOT
 
 pytestmark = pytest.mark.e2e
 TEXT = (ROOT / "docs" / "helm.md").read_text()
-_BLOCK = re.compile(r"(?:<!-- ([a-z ]+): ([a-z0-9 ]+) -->\n)?```(\w*)\n(.*?)```\n", re.DOTALL)
-
-
-def get_blocks(host: str, how: str) -> list[str]:
-    return [body for kind, hosts, _, body in _BLOCK.findall(TEXT) if kind == how and host in hosts.split()]
 
 
 @pytest.fixture(params=["helm3", "helm4"])
@@ -35,7 +30,7 @@ def reader(request: pytest.FixtureRequest) -> tuple[str, Home]:
 
 def test_blocks_run(reader: tuple[str, Home]) -> None:
     host, home = reader
-    blocks = get_blocks(host, "runs")
+    blocks = get_blocks(TEXT, host, "runs")
     assert len(blocks) >= 5
     for block in blocks:
         if "--post-renderer sandbox" in block and host == "helm4" and "plugin install" not in block:
@@ -51,7 +46,7 @@ def test_flags_of_the_rest(reader: tuple[str, Home]) -> None:
     host, home = reader
     if host == "helm4":
         home.get_output("sh", "-c", 'helm plugin install "$(sandbox-postrenderer helm-plugin)"')
-    blocks = get_blocks(host, "needs a cluster")
+    blocks = get_blocks(TEXT, host, "needs a cluster")
     assert blocks
     for block in blocks:
         first, _, rest = block.strip().partition(" | ")
@@ -63,19 +58,11 @@ def test_flags_of_the_rest(reader: tuple[str, Home]) -> None:
 
 
 def test_every_shell_block_says_how_it_is_run() -> None:
-    for kind, _, language, body in _BLOCK.findall(TEXT):
-        assert (kind in ("runs", "needs a cluster")) is (language == "shell"), body
+    check_blocks_say_how_they_run(TEXT)
 
 
 def test_links_within_the_page() -> None:
-    headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert set(re.findall(r"\(#([^)]+)\)", TEXT)) <= anchors
-
-
-def test_helmfile_is_yaml() -> None:
-    (body,) = [body for _, _, language, body in _BLOCK.findall(TEXT) if language == "yaml"]
-    assert yaml.safe_load(body)["helmDefaults"]["postRenderer"] == "sandbox-postrenderer"
+    assert set(re.findall(r"\(#([^)]+)\)", TEXT)) <= get_anchors(TEXT)
 
 
 def test_files_named_in_the_text_of_helm_3(helm3: Home, tmp_path: Path) -> None:
