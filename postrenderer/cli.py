@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
 from postrenderer import __version__
 from postrenderer.console import PROGRAM, say_error
 from postrenderer.files import SUFFIXES
+from postrenderer.hosts.contract import KUSTOMIZE_ROOT
 from postrenderer.model import Refused
 from postrenderer.options import read_report_path
 from postrenderer.outcome import CLOSED_PIPE, DONE, INTERNAL, INTERRUPTED, explain
@@ -25,8 +27,10 @@ _OWN_OPTIONS = ("-h", "--help", "--version")
 COMMANDS = {
     "render": "postrenderer.commands.render",
     "diff": "postrenderer.commands.diff",
+    "patch": "postrenderer.commands.patch",
     "images": "postrenderer.commands.images",
     "helm-plugin": "postrenderer.commands.helm_plugin",
+    "kustomize-plugin": "postrenderer.commands.kustomize_plugin",
 }
 """Each command and the module that holds it, as `command`."""
 
@@ -69,9 +73,18 @@ def group() -> None:
     """
 
 
+def is_kustomize_call(arguments: list[str], environment: Mapping[str, str]) -> bool:
+    """Tell a call by kustomize, with the plugin's configuration as first argument, from a call by hand."""
+    if not arguments or KUSTOMIZE_ROOT not in environment:
+        return False
+    return arguments[0] not in COMMANDS and os.path.isfile(arguments[0])
+
+
 def main(arguments: list[str], data: Buffer | None = None) -> int:
     """Run a command line; `data` is standard input where it was read already. Returns the exit code."""
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS):
+    if is_kustomize_call(arguments, os.environ):
+        arguments = ["kustomize-plugin", "run", *arguments]
+    elif not arguments or (arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS):
         arguments = ["render", *arguments]
     try:
         return _run(arguments, data)

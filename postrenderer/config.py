@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from postrenderer.images import parse_image_uid
 from postrenderer.model import UID_MAX, Refused
-from postrenderer.settings import BY_NAME, parse_kagent_version, suggest_name
+from postrenderer.settings import BY_NAME, check_unlocked, parse_kagent_version, suggest_name
 from postrenderer.yaml import Node, YamlError, load_tree
 
 Place = Callable[[int], str]
@@ -68,6 +68,28 @@ class ConfigFile(BaseModel):
         return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
+class RuntimeIdentitySpec(ConfigFile):
+    """What the rule should be, and what to do. Each key but `mode` is the option of the same name."""
+
+    mode: Literal["render", "validate"] | None = Field(
+        None,
+        description="render adds what is missing (the default); validate adds nothing, and fails where something is.",
+    )
+
+
+class RuntimeIdentity(BaseModel):
+    """Configures sandbox-postrenderer in a kustomization, or as a KRM function."""
+
+    model_config = ConfigDict(extra="forbid", title="RuntimeIdentity")
+
+    apiVersion: Literal["sandbox-postrenderer.io/v1"]  # noqa: N815  # Kubernetes' own spelling
+    kind: Literal["RuntimeIdentity"]
+    metadata: dict[str, Any]
+    spec: RuntimeIdentitySpec | None = None
+    argsOneLiner: str | None = Field(None, description="Options as on a command line, for kustomize's exec plugin.")  # noqa: N815
+    argsFromFile: str | None = Field(None, description="A file of such options, one a line.")  # noqa: N815
+
+
 def read_config(text: str, source: str, locked: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read a configuration file's text into settings by field.
 
@@ -99,12 +121,6 @@ def read_mapping(root: Node, model: type[Config], place: Place, locked: tuple[st
         raise Refused(f"{place(error.line)}: {error.message}") from None
     except ValidationError as error:
         raise Refused(_explain(error, place, root, lines)) from None
-
-
-def check_unlocked(name: str, locked: tuple[str, ...]) -> None:
-    """Raise `ValueError` for a setting that only the operator gives."""
-    if name in locked:
-        raise ValueError(f"{name} is locked by the operator (--locked): take it out")
 
 
 def _check_keys(root: Node, model: type[ConfigFile], locked: tuple[str, ...]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import os
 import sys
 
 from postrenderer.descriptors import read_all, write_all
-from postrenderer.hosts.contract import HELM_4_ARGUMENTS, HELM_4_EMPTY, NOTHING_FOUND
+from postrenderer.hosts.contract import HELM_4_ARGUMENTS, HELM_4_EMPTY, NOTHING_FOUND, RESOURCE_LIST
 from postrenderer.kinds import NAMES
 
 _MAX_INPUT = 256 * 1024 * 1024
@@ -54,8 +54,10 @@ def _is_plain_call(arguments: list[str]) -> bool:
 
 
 def _is_plain(data: bytearray) -> bool:
-    """Tell whether a stream is small enough, surely UTF-8, and without a candidate."""
+    """Tell whether a stream is small enough, surely UTF-8, without a candidate, and for no KRM function."""
     if len(data) > _MAX_INPUT or 0 in data[:4] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return False
+    if data.find(RESOURCE_LIST) >= 0:
         return False
     if data.find(NAMES[0].encode()) < 0:  # a test holds every name to contain the first
         return True

@@ -174,6 +174,8 @@ class Container:
     image: Image | None
     context: Context
     line: int
+    image_from: tuple[Path, ...] = ()
+    """The fields from which the image was read or derived, written or not: where one changes, so may the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,8 @@ class Workload:
     persistent_volumes: bool = False
     fs_group: bool = False
     remarks: tuple[Remark, ...] = ()
+    container_lists: tuple[Path, ...] = ()
+    """The lists whose entries are containers, written or not."""
 
 
 @dataclass(frozen=True, slots=True)

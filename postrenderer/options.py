@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from postrenderer.files import read_file
 from postrenderer.model import Capabilities, Refused, Settings
 from postrenderer.settings import BY_NAME, DEFAULTS, Setting, merge_settings, read_environment, suggest_name
+
+if TYPE_CHECKING:
+    from postrenderer.hosts.runtime_identity import Function
 
 CONFIG_VARIABLE = "SANDBOX_POSTRENDERER_CONFIG"
 REPORT_VARIABLE = "SANDBOX_POSTRENDERER_REPORT"
@@ -117,13 +120,20 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
-def read_settings(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Read the settings: built in, below the configuration file, below the environment, below options."""
+def read_settings(
+    options: Mapping[str, Any], environment: Mapping[str, str], function: Function | None = None
+) -> Settings:
+    """Read the settings: built in, below the configuration file, below the environment, below options.
+
+    What a host's document says stands directly below the options.
+    """
     settings = DEFAULTS
     path = options.get("config") or environment.get(CONFIG_VARIABLE)
     if path:
         settings = merge_settings(settings, _read_config_file(path, read_capabilities(options, environment)), path)
     settings = merge_settings(settings, read_environment(environment), "environment")
+    if function is not None:
+        settings = merge_settings(settings, function.values, function.name)
     given = {name: options[name] for name in options if name in _FIELDS and options[name] is not None}
     return merge_settings(settings, given, "options")
 

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from postrenderer.identity import decide, extend_decision, find_containers_without_identity, find_unknown_containers
+from postrenderer.identity import (
+    Decision,
+    decide,
+    extend_decision,
+    find_containers_without_identity,
+    find_unknown_containers,
+)
 from postrenderer.images import resolve_identity
 from postrenderer.model import (
     Addition,
@@ -50,6 +56,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    decisions: list[tuple[Workload, Decision]] = field(default_factory=list)
     resources: int = 0
     additions: int = 0
     edited: int = 0
@@ -63,19 +70,23 @@ def render(
     *,
     source: str = "standard input",
     is_file: bool = False,
+    has_places: bool = True,
     keep_changes: bool = False,
+    keep_decisions: bool = False,
     with_notes: bool = True,
     lock: LockFile | None = None,
 ) -> Result:
-    """Post-render a stream. With `keep_changes`, the result holds each edited document before and after.
-
+    """Post-render a stream. With `keep_changes`, the result holds each edited document before and after, with
+    `keep_decisions` it holds the workloads to which the rule applies, and what was decided about each.
     Without `with_notes`, findings that are notes are left out: where nobody reads them, that saves their time. A file
-    (`is_file`) may be an unrendered Helm template; it is then copied. Raises `Refused` for input that is not sound, in
-    a sentence that says where.
+    (`is_file`) may be an unrendered Helm template; it is then copied. Without `has_places` nobody sees the stream, and
+    findings name no document and no line. Raises `Refused` for input that is not sound, in a sentence that says where.
     """
     check_input(data, settings, source)
     check_kinds(settings, plugins)
-    return _Run(data, settings, plugins, source, is_file, keep_changes, with_notes, lock).render()
+    run = _Run(data, settings, plugins, source, is_file, keep_changes, keep_decisions, with_notes, lock)
+    run.has_places = has_places
+    return run.render()
 
 
 def read_workloads(
@@ -131,6 +142,7 @@ class _Run:
         source: str,
         is_file: bool,
         keep_changes: bool = False,
+        keep_decisions: bool = False,
         with_notes: bool = False,
         lock: LockFile | None = None,
     ) -> None:
@@ -140,8 +152,10 @@ class _Run:
         self.source = source
         self.is_file = is_file
         self.keep_changes = keep_changes
+        self.keep_decisions = keep_decisions
         self.with_notes = with_notes
         self.lock = lock
+        self.has_places = True
         self.wanted = [kind for kind in plugins.kinds.values() if _is_wanted(kind, settings)]
         self.identities: dict[Image | None, Identity] = {}
         self.result = Result([])
@@ -157,7 +171,7 @@ class _Run:
                 _refuse_glued_marker(tree)
                 for resource, kind in find_resources(tree, location, self.plugins.kinds):
                     if kind in self.wanted and not (self.settings.honor_skip and is_skipped(resource)):
-                        workload = kind.read(resource, self.settings)
+                        workload = self._read(resource, kind)
                         if isinstance(workload, Workload):
                             yield workload
                     resource = None
@@ -171,6 +185,8 @@ class _Run:
         return find_documents(self.data, find_candidates(self.data, self.plugins.kind_names))
 
     def _locate(self, document: Document) -> Location:
+        if not self.has_places:
+            return Location(self.source, None, None)
         return Location(document.source or self.source, document.number, document.line)
 
     def render(self) -> Result:
@@ -184,7 +200,8 @@ class _Run:
     def _render_shares(self, documents: list[Document]) -> list[_Share]:
         size = sum(document.end - document.start for document in documents)
         # A plugin is promised to be asked once for each image, and may hold what does not survive a fork.
-        if size < WORTH_A_FORK or self.plugins.has_named:
+        # Decisions hold their document's events, which would cost more on their way back than a fork saves.
+        if size < WORTH_A_FORK or self.plugins.has_named or self.keep_decisions:
             return [self._render_documents(documents)]
         from postrenderer.forks import count_cores, map_shares
 
@@ -210,6 +227,7 @@ class _Run:
             joined.findings += share.result.findings
             joined.failures += share.result.failures
             joined.changes += share.result.changes
+            joined.decisions += share.result.decisions
             joined.resources += share.result.resources
             joined.additions += share.result.additions
             joined.edited += share.result.edited
@@ -256,7 +274,7 @@ class _Run:
 
     def _load(self, document: Document, location: Location) -> Tree | None:
         try:
-            return load_tree(_decode(self.data, document))
+            tree = load_tree(_decode(self.data, document))
         except BrokenYaml as error:
             if self.data.find(b"{{", document.start, document.end) >= 0:
                 if self.is_file:
@@ -265,6 +283,15 @@ class _Run:
             raise _refuse(location, None, error) from None
         except YamlError as error:
             raise _refuse(location, None, error) from None
+        if self.is_file and tree is not None and _is_template(tree):
+            raise _NotRenderedError
+        return tree
+
+    def _read(self, resource: Resource, kind: Kind) -> Workload | Remark:
+        workload = kind.read(resource, self.settings)
+        if self.is_file and isinstance(workload, Workload) and _has_template_as_image(workload):
+            raise _NotRenderedError
+        return workload
 
     def _render_resource(self, resource: Resource, kind: Kind) -> tuple[Addition, ...]:
         settings = self.settings
@@ -274,7 +301,7 @@ class _Run:
         if settings.honor_skip and is_skipped(resource):
             self._skip(resource, kind)
             return ()
-        workload = kind.read(resource, settings)
+        workload = self._read(resource, kind)
         if isinstance(workload, Remark):
             self._report([workload], resource)
             return ()
@@ -284,6 +311,8 @@ class _Run:
             decision = extend_decision(workload, decision, further, settings)
         self._report(remark_decision(workload, decision, settings, with_notes=self.with_notes), resource)
         self._check_strict(workload, decision.additions)
+        if self.keep_decisions:
+            self.result.decisions.append((workload, decision))
         if settings.unknown_image == "fail":
             for container in find_unknown_containers(decision):
                 self._fail(resource, container, "has no identity, and nobody knows its image (unknown-image: fail)")
@@ -293,7 +322,7 @@ class _Run:
         message = f"is skipped by its annotation {SKIP_ANNOTATION}: left alone"
         self._report([Remark("skipped-by-annotation", "note", message, resource.node.line)], resource)
         if self.settings.strict:
-            workload = kind.read(resource, self.settings)
+            workload = self._read(resource, kind)
             if not isinstance(workload, Remark):
                 self._check_strict(workload, (), "strict; it is skipped by its annotation")
 
@@ -341,6 +370,16 @@ def _decode(data: Buffer, document: Document) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", document.start, document.start + error.start) + 1
         raise YamlError(f"the byte {error.object[error.start]:#04x} is not UTF-8: convert the file", line) from None
+
+
+def _is_template(tree: Tree) -> bool:
+    # `image: {{ .Values.image }}` is YAML: a mapping whose key is a mapping. No resource has such a key.
+    return "{{" in tree.text and any(tree.text.startswith("{{", event.start_mark.index) for event in tree.events)
+
+
+def _has_template_as_image(workload: Workload) -> bool:
+    # `image: "{{ .Values.image }}"` is YAML, and a string. Elsewhere `{{` may be meant, as in an agent's prompt.
+    return any(container.image is not None and "{{" in container.image.reference for container in workload.containers)
 
 
 def _refuse_glued_marker(tree: Tree) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from postrenderer.model import Kind, Location, Resource, ResourceId
 from postrenderer.yaml import Node, Tree
+
+FILE_ANNOTATIONS = ("internal.config.kubernetes.io/path", "config.kubernetes.io/path")
+"""The file that a ResourceList's item was read from, in the new and in the old spelling."""
+
+RESOURCE_LIST_GROUP = "config.kubernetes.io"
+"""The group of the ResourceList that a KRM function reads and writes."""
 
 
 def find_resources(
     tree: Tree, location: Location, kinds: dict[tuple[str, str], Kind]
 ) -> Iterator[tuple[Resource, Kind]]:
-    """Yield the resources of known kinds in a document: the document itself, or the items of a List."""
+    """Yield the resources of known kinds in a document: the document itself, or the items of a (Resource)List."""
     root = tree.root
     if not root.is_mapping:
         return
@@ -24,16 +31,27 @@ def find_resources(
         return
     of_items = kind.removesuffix("List")
     group = api_version.rpartition("/")[0]
-    if kind == "List" or (of_items != kind and (group, of_items) in kinds):
+    is_resource_list = kind == "ResourceList" and group == RESOURCE_LIST_GROUP
+    if kind == "List" or is_resource_list or (of_items != kind and (group, of_items) in kinds):
         for index, item in enumerate(root.sequence("items")):
             item_version = item.scalar("apiVersion")
             item_kind = item.scalar("kind")
-            if kind != "List":  # the items of a typed list may leave out what the list says already
+            if not is_resource_list and kind != "List":  # a typed list's items may leave out what it says already
                 item_version, item_kind = item_version or api_version, item_kind or of_items
             if isinstance(item_version, str) and isinstance(item_kind, str):
-                found = _make_resource(item, item_version, item_kind, ("items", index), location, kinds)
+                place = _find_file(item, location) if is_resource_list else location
+                found = _make_resource(item, item_version, item_kind, ("items", index), place, kinds)
                 if found is not None:
                     yield found
+
+
+def _find_file(item: Node, location: Location) -> Location:
+    """Where an item of a ResourceList comes from; kpt says it, and so does kustomize with `originAnnotations`."""
+    for name in FILE_ANNOTATIONS:
+        path = item.scalar("metadata", "annotations", name)
+        if isinstance(path, str) and path and location.line is None:
+            return replace(location, source=path)
+    return location
 
 
 def _make_resource(

@@ -22,6 +22,7 @@ from postrenderer.stream import Buffer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from postrenderer.hosts.runtime_identity import Function
     from postrenderer.lock import LockFile
     from postrenderer.model import Workload
     from postrenderer.pipeline import Result
@@ -33,12 +34,13 @@ Seen = TypeVar("Seen")
 
 
 class Input:
-    """An input: its name in messages, its bytes, and its path if it is a file."""
+    """An input: its name in messages, its bytes, its path if it is a file, and whether somebody can look at it."""
 
-    def __init__(self, name: str, data: Buffer, path: str | None) -> None:
+    def __init__(self, name: str, data: Buffer, path: str | None, *, has_places: bool = True) -> None:
         self.name = name
         self.data = data
         self.path = path
+        self.has_places = has_places
 
 
 class Session:
@@ -46,8 +48,8 @@ class Session:
 
     def __init__(self, options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self.report = read_report_path(options, environment)
-        self.verbose: bool = options["verbose"]
-        self.quiet: bool = options["quiet"]
+        self.verbose: bool = options.get("verbose", False)
+        self.quiet: bool = options.get("quiet", False)
         self.settings = Settings()
         self.capabilities = Capabilities()
         self._plugins: Plugins | None = None
@@ -92,7 +94,14 @@ class Session:
             report, self.report = self.report, None
             raise Refused(f"--report {report}: is {path} itself: name another file")
 
-    def render(self, inputs: Iterable[Input], *, keep_changes: bool = False) -> Iterator[tuple[Input, Result]]:
+    def render(
+        self,
+        inputs: Iterable[Input],
+        *,
+        keep_changes: bool = False,
+        keep_decisions: bool = False,
+        with_notes: bool = False,
+    ) -> Iterator[tuple[Input, Result]]:
         """Render each input."""
         from postrenderer.pipeline import render
 
@@ -105,8 +114,10 @@ class Session:
                 plugins,
                 source=item.name,
                 is_file=item.path is not None,
+                has_places=item.has_places,
                 keep_changes=keep_changes,
-                with_notes=self.verbose or self.report is not None,
+                keep_decisions=keep_decisions,
+                with_notes=with_notes or self.verbose or self.report is not None,
                 lock=lock,
             )
 
@@ -162,6 +173,18 @@ class Session:
         self.edited += result.edited
         self.additions += result.additions
 
+    def run_function(self, function: Function, options: Mapping[str, Any], item: Input) -> Result:
+        """Render what a host hands over, as its document wants it. Where it wants a verdict, additions are failures."""
+        self.settings = read_settings(options, os.environ, function)
+        from postrenderer.hosts.runtime_identity import find_lacking, strip_item
+
+        ((_, result),) = self.render([item], with_notes=True)
+        self.findings = result.findings = [strip_item(finding) for finding in result.findings]
+        if function.mode == "validate":
+            self.failures += find_lacking(result.findings)
+        self.check_policies()
+        return result
+
     def check_policies(self) -> None:
         if self.failures:
             raise PolicyFailure("\n".join(map(escape, self.failures)))
@@ -175,7 +198,7 @@ class Session:
             self.report = None  # a FIFO's reader has what it came for, and a second opening would wait for ever
         write_report(path, self.findings, self.resources, 0 if error else self.additions, error)
 
-    def print_findings(self, *, failed: bool = False) -> None:
+    def print_findings(self, *, failed: bool = False, written: bool = True) -> None:
         """Say on standard error what was found: one line in sum, then one for each finding."""
         if self.quiet:
             return
@@ -185,7 +208,8 @@ class Session:
             return
         from postrenderer.output.text import COLORS, format_finding, format_summary, select_findings
 
-        say(format_summary(self.resources, self.edited, self.additions, self.findings, failed=failed))
+        counts = self.resources, self.edited, self.additions, self.findings
+        say(format_summary(*counts, failed=failed, written=written))
         for finding in select_findings(self.findings, verbose=self.verbose):
             say(format_finding(finding), COLORS[finding.level])
 

@@ -161,6 +161,12 @@ def suggest_name(name: str, names: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
 
 
+def check_unlocked(name: str, locked: tuple[str, ...]) -> None:
+    """Raise `ValueError` for a setting that only the operator gives."""
+    if name in locked:
+        raise ValueError(f"{name} is locked by the operator (--locked): take it out")
+
+
 def merge_settings(lower: Settings, values: Mapping[str, Any], where: str) -> Settings:
     """Put a level's values (by field) above what lower levels say. `image_uid` is added to, all else is replaced.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-from postrenderer.config import ConfigFile
+from postrenderer.config import ConfigFile, RuntimeIdentity
 from postrenderer.lock import format as lock
 from postrenderer.output import report
 
@@ -21,6 +21,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def make_config_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **ConfigFile.model_json_schema()}
+
+
+def make_runtime_identity_schema() -> dict[str, Any]:
+    return {"$schema": DIALECT, **RuntimeIdentity.model_json_schema()}
 
 
 def make_report_schema() -> dict[str, Any]:
@@ -40,7 +44,12 @@ def _make_schema(module: ModuleType, root: type, title: str, config: ConfigDict)
     return {"$schema": DIALECT, **TypeAdapter(root).json_schema(), "title": title}
 
 
-SCHEMAS = {"config.json": make_config_schema, "lock.json": make_lock_schema, "report.json": make_report_schema}
+SCHEMAS = {
+    "config.json": make_config_schema,
+    "lock.json": make_lock_schema,
+    "report.json": make_report_schema,
+    "runtime-identity.json": make_runtime_identity_schema,
+}
 
 
 def main(arguments: list[str]) -> int:

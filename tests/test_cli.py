@@ -50,7 +50,7 @@ def test_a_file_as_first_argument_is_explained(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["rendr"], ["rendr is no command", "did you mean render?"]),
-        (["xyzzy"], ["xyzzy is no command", "there are render, diff, images, helm-plugin"]),
+        (["xyzzy"], ["xyzzy is no command", "there are render, diff, "]),
         (["--defalt-uid", "1"], ["No such option", "--default-uid"]),
         (["--default-uid", "0"], ["--default-uid", "'0' is no UID", "from 1 to 2147483647"]),
         (["--default-uid", "2147483648"], ["is no UID"]),

@@ -234,4 +234,6 @@ class TestHints:
         path = tmp_path / "a.yaml"
         path.write_text(KNOWN)
         found = call("render", "-i", str(path), str(tmp_path / "." / "a.yaml"))
-        assert found.stderr.decode().startswith("sandbox-postrenderer: 4 values added to 1 resource;")
+        summary, rewritten = found.stderr.decode().splitlines()
+        assert summary.startswith("sandbox-postrenderer: 4 values added to 1 resource;")
+        assert rewritten == f"sandbox-postrenderer: {path}: rewritten"

@@ -41,7 +41,7 @@ def test_the_readme_names_only_commands_and_options_that_exist() -> None:
     ]
     ours = {f"--{setting.name}" for setting in SETTINGS}
     ours |= {"--report", "--in-place", "--image-lock", "--against-lock", "--update"}
-    foreign = {"--install", "--post-renderer", "--spec"}
+    foreign = {"--install", "--post-renderer", "--spec", "--enable-alpha-plugins", "--enable-exec"}
     options = set(re.findall(r"--[a-z][a-z-]+", README))
     assert options <= ours | foreign
     assert all(any(option in text for text in helps) for option in options - foreign)

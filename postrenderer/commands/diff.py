@@ -55,7 +55,7 @@ def _show_additions(session: Session, inputs: Iterable[Input]) -> bool:
     if wants_color(1):
         lines = [colorize(line) for line in lines]
     write_output([line.encode("utf-8", "surrogateescape") for line in lines])
-    session.print_findings()
+    session.print_findings(written=False)
     return bool(lines)
 
 

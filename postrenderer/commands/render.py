@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
 
-from postrenderer.console import write_output
-from postrenderer.files import find_files, is_same_file, write_file, write_files
-from postrenderer.hosts.contract import HELM_4_EMPTY
+from postrenderer.console import say, write_output
+from postrenderer.files import Pieces, find_files, is_same_file, write_file, write_files
+from postrenderer.hosts.contract import HELM_4_EMPTY, RESOURCE_LIST
 from postrenderer.model import Refused
 from postrenderer.options import common_options
 from postrenderer.outcome import DONE
@@ -39,15 +39,19 @@ def command(files: tuple[str, ...], output: str | None, in_place: bool, host: st
         raise click.UsageError("--in-place needs files or directories, not standard input")
     output = None if output == "-" else output
     with open_session(options) as session:
+        rewritten: list[str] = []
         if in_place:
-            _render_in_place(session, files)
+            rewritten = _render_in_place(session, files)
         else:
-            _render_to_output(session, files, output, host)
+            _render_to_output(session, files, output, host, options)
         session.print_findings()
+        for name in rewritten if not session.quiet else ():
+            say(f"{name}: rewritten")
     return DONE
 
 
-def _render_in_place(session: Session, files: tuple[str, ...]) -> None:
+def _render_in_place(session: Session, files: tuple[str, ...]) -> list[str]:
+    """Rewrite the files to which something is added. Returns their names."""
     inputs = _take_once(session.read_inputs(files, with_directories=True))
     edited = [(item.name, result.pieces) for item, result in session.render(inputs) if result.additions]
     for name, _ in edited:
@@ -56,6 +60,7 @@ def _render_in_place(session: Session, files: tuple[str, ...]) -> None:
     session.check_policies()
     session.write_report()
     write_files(edited)
+    return [name for name, _ in edited]
 
 
 def _take_once(inputs: Iterable[Input]) -> Iterator[Input]:
@@ -68,11 +73,18 @@ def _take_once(inputs: Iterable[Input]) -> Iterator[Input]:
             yield item
 
 
-def _render_to_output(session: Session, files: tuple[str, ...], output: str | None, host: str | None) -> None:
+def _render_to_output(
+    session: Session, files: tuple[str, ...], output: str | None, host: str | None, options: Mapping[str, Any]
+) -> None:
     if output is not None:
         _check_output(session, files, output)
-    inputs = session.read_inputs(files, with_directories=output is not None)
-    pieces = join_streams([(item.data, result.pieces) for item, result in session.render(inputs)])
+    inputs: Iterable[Input] = session.read_inputs(files, with_directories=output is not None)
+    pieces = None
+    if not files:
+        inputs = list(inputs)
+        pieces = _answer_resource_list(session, inputs[0], options)
+    if pieces is None:
+        pieces = join_streams([(item.data, result.pieces) for item, result in session.render(inputs)])
     if host == "helm4" and not any(_CONTENT.search(piece) for piece in pieces):
         pieces.append(HELM_4_EMPTY)
     session.check_policies()
@@ -81,6 +93,25 @@ def _render_to_output(session: Session, files: tuple[str, ...], output: str | No
         write_output(pieces)
     else:
         write_file(output, pieces)
+
+
+def _answer_resource_list(session: Session, item: Input, options: Mapping[str, Any]) -> Pieces | None:
+    """Answer as a KRM function where standard input is a ResourceList; None where it is not."""
+    if item.data.find(RESOURCE_LIST) < 0:
+        return None
+    from postrenderer.hosts import krm
+    from postrenderer.hosts.kustomize import check_place
+
+    resource_list = krm.find_resource_list(item.data)
+    if resource_list is None:
+        return None
+    function = resource_list.read_function(session.capabilities.locked)
+    if resource_list.is_from_kustomize:
+        check_place(function, os.environ)
+    result = session.run_function(function, options, Input(krm.SOURCE, item.data, None, has_places=False))
+    if function.mode == "validate":
+        return krm.write_verdict(resource_list, result.findings)
+    return krm.write_answer(result.pieces, result.findings)
 
 
 def _check_output(session: Session, files: tuple[str, ...], output: str) -> None:

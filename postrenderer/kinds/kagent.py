@@ -24,6 +24,7 @@ AGENT_VERSION = "v1alpha2"
 DEFAULT_REGISTRY = "cr.kagent.dev"
 LEFT_ALONE = "left alone: give its pods their identity by other means, such as an admission policy"
 _BRANCHES = {"Declarative": "declarative", "BYO": "byo"}
+_SKILLS = ("refs", "gitRefs")
 _RUNTIME_IMAGES = {"python": "app", "go": "golang-adk"}
 _PYTHON_FULL = Version(0, 10, 0, 1, 2)
 """0.10.0-beta2: from here on agents that run code get the image `-full` also with the runtime python."""
@@ -49,14 +50,13 @@ def read_kagent_agent(resource: Resource, settings: Settings, assumed_version: s
         return _leave_alone(resource, f"is of type {kind}, but has no spec.{name}")
     deployment = branch.mapping("deployment")
     path = (*resource.path, "spec", name, "deployment")
-    with_skills = has_skills(spec)
     version = settings.kagent_version or assumed_version
     maker = _ImageMaker(deployment, version, is_stated=settings.kagent_version is not None)
     return Workload(
         resource=resource,
         pod=read_context(deployment, path, "podSecurityContext"),
         containers=(
-            *_find_own_containers(spec, branch, name, path, maker, with_skills=with_skills),
+            *_find_own_containers(spec, branch, name, path, maker),
             *read_containers(deployment, path, "extraContainers"),
         ),
         injected_by=find_injection(
@@ -65,12 +65,17 @@ def read_kagent_agent(resource: Resource, settings: Settings, assumed_version: s
         ),
         persistent_volumes=has_persistent_volumes(deployment),
         fs_group=has_fs_group(deployment, "podSecurityContext"),
+        container_lists=((*path, "extraContainers"),),
     )
 
 
 def has_skills(spec: Node) -> bool:
     """Tell whether kagent adds the init container `skills-init`."""
-    return bool(spec.sequence("skills", "refs") or spec.sequence("skills", "gitRefs"))
+    return _find_skills(spec) is not None
+
+
+def _find_skills(spec: Node) -> str | None:
+    return next((key for key in _SKILLS if spec.sequence("skills", key)), None)
 
 
 def remark_without_effect(resource: Resource, message: str) -> Remark:
@@ -81,18 +86,26 @@ def _leave_alone(resource: Resource, why: str) -> Remark:
     return Remark("not-a-pod", "warning", f"{why}: left alone", line=resource.node.line, path=resource.path)
 
 
-def _find_own_containers(
-    spec: Node, branch: Node, name: str, path: Path, maker: _ImageMaker, *, with_skills: bool
-) -> list[Container]:
+def _find_own_containers(spec: Node, branch: Node, name: str, path: Path, maker: _ImageMaker) -> list[Container]:
     """The containers that kagent itself puts into the pod; they share `deployment.securityContext`."""
     deployment = branch.mapping("deployment")
     context = read_context(deployment, path)
     line = (deployment or branch).line
-    image = _read_image(deployment) if name == "byo" else _find_runtime_image(spec, branch, maker)
-    kagent = Container("kagent", "regular", image, context, line)
-    if not with_skills:
+    skills = _find_skills(spec)
+    skills_from = tuple((*path[:-2], "skills", key) for key in ((skills,) if skills else _SKILLS))
+    registry_from = (*path, "imageRegistry")
+    if name == "byo":
+        image = _read_image(deployment)
+        image_from: tuple[Path, ...] = ((*path, "image"),)
+    else:
+        image, keys = _find_runtime_image(spec, branch, maker)
+        image_from = (*((*path[:-1], key) for key in keys), registry_from)
+    # Skills decide which image the runtime has, and whether another container shares its context.
+    kagent = Container("kagent", "regular", image, context, line, (*image_from, *skills_from))
+    if not skills:
         return [kagent]
-    return [Container("skills-init", "init", maker.make("skills-init", full=False), context, line), kagent]
+    skills_image = maker.make("skills-init", full=False)
+    return [Container("skills-init", "init", skills_image, context, line, (registry_from, *skills_from)), kagent]
 
 
 def _read_image(deployment: Node | None) -> Image | None:
@@ -100,15 +113,18 @@ def _read_image(deployment: Node | None) -> Image | None:
     return Image(image) if isinstance(image, str) and image else None
 
 
-def _find_runtime_image(spec: Node, branch: Node, maker: _ImageMaker) -> Image | None:
+def _find_runtime_image(spec: Node, branch: Node, maker: _ImageMaker) -> tuple[Image | None, tuple[str, ...]]:
+    """The image of the runtime, and the keys of the branch that decide which it is."""
     version = maker.version
     with_full_python = version is not None and version >= _PYTHON_FULL
     runtime = branch.scalar("runtime") if branch.get("runtime") is not None else _find_default_runtime(version)
     repository = _RUNTIME_IMAGES.get(runtime) if isinstance(runtime, str) else None
     if repository is None:
-        return None
+        return None, ("runtime",)
+    if runtime != "go" and not with_full_python:
+        return maker.make(repository, full=False), ("runtime",)
     runs_code = spec.get("skills") is not None or branch.scalar("executeCodeBlocks") is True
-    return maker.make(repository, full=runs_code and (runtime == "go" or with_full_python))
+    return maker.make(repository, full=runs_code), ("runtime", "executeCodeBlocks")
 
 
 def _find_default_runtime(version: Version | None) -> str | None:

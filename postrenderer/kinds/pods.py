@@ -65,6 +65,7 @@ def read_containers(parent: Node | None, path: Path, key: str, role: Role = "reg
                 image=Image(image) if isinstance(image, str) and image else None,
                 context=read_context(node, (*path, key, index)),
                 line=node.line,
+                image_from=((*path, key, index, "image"),),
             )
         )
     return containers
@@ -126,4 +127,5 @@ def read_pod_template(resource: Resource, *keys: str, claim_templates: str | Non
         injected_by=find_injection(template.mapping("metadata", "labels"), template.mapping("metadata", "annotations")),
         persistent_volumes=bool(claims) or has_persistent_volumes(pod),
         fs_group=has_fs_group(pod),
+        container_lists=((*path, "initContainers"), (*path, "containers")),
     )

@@ -25,9 +25,18 @@ def select_findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[F
 
 
 def format_summary(
-    resources: int, edited: int, additions: int, findings: Iterable[Finding], *, failed: bool = False
+    resources: int,
+    edited: int,
+    additions: int,
+    findings: Iterable[Finding],
+    *,
+    failed: bool = False,
+    written: bool = True,
 ) -> str:
-    """One line: what was found, what was added, how much there is to read, and what happens next."""
+    """One line: what was found, what was added, how much there is to read, and what happens next.
+
+    What is not `written` was only looked at.
+    """
     levels = [finding.level for finding in findings]
     counts = [_count(levels.count("error"), "error"), _count(levels.count("warning"), "warning")]
     to_read = "".join(f", {count}" for count in counts if not count.startswith("0 "))
@@ -37,6 +46,8 @@ def format_summary(
     if not additions:
         return f"nothing to add to {found}{to_read}"
     where = found if edited == resources else f"{edited} of {found}"
+    if not written:
+        return f"{_count(additions, 'value')} would be added to {where}{to_read}"
     return f"{_count(additions, 'value')} added to {where}{to_read}; {WHAT_NEXT}"
 
 

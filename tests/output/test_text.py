@@ -57,3 +57,8 @@ def test_errors_come_first_and_notes_only_on_request() -> None:
 )
 def test_a_summary(resources: int, edited: int, additions: int, levels: list[str], failed: bool, line: str) -> None:
     assert format_summary(resources, edited, additions, [find(level) for level in levels], failed=failed) == line
+
+
+def test_the_summary_of_a_look() -> None:
+    line = "8 values would be added to 2 of 3 resources, 1 error"
+    assert format_summary(3, 2, 8, [find("error")], written=False) == line
