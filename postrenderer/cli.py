@@ -31,6 +31,7 @@ COMMANDS = {
     "images": "postrenderer.commands.images",
     "helm-plugin": "postrenderer.commands.helm_plugin",
     "kustomize-plugin": "postrenderer.commands.kustomize_plugin",
+    "argocd": "postrenderer.commands.argocd",
 }
 """Each command and the module that holds it, as `command`."""
 

@@ -59,6 +59,7 @@ class ConfigFile(BaseModel):
     strict: StrictBool | None = Field(None, description=BY_NAME["strict"].help)
     honor_skip: StrictBool | None = Field(None, description=BY_NAME["honor-skip"].help)
     max_input: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description=BY_NAME["max-input"].help)
+    allow_empty: StrictBool | None = Field(None, description=BY_NAME["allow-empty"].help)
 
     def to_values(self) -> dict[str, Any]:
         """The settings that the file gives, by field."""

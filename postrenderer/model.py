@@ -275,6 +275,7 @@ class Settings:
     strict: bool = False
     honor_skip: bool = True
     max_input: int = 256 * 1024 * 1024
+    allow_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

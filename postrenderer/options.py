@@ -9,7 +9,7 @@ import click
 
 from postrenderer.files import read_file
 from postrenderer.model import Capabilities, Refused, Settings
-from postrenderer.settings import BY_NAME, DEFAULTS, Setting, merge_settings, read_environment, suggest_name
+from postrenderer.settings import BY_NAME, DEFAULTS, EVERYWHERE, Setting, merge_settings, read_environment, suggest_name
 
 if TYPE_CHECKING:
     from postrenderer.hosts.runtime_identity import Function
@@ -28,7 +28,7 @@ Decorator = Callable[[Any], Any]
 def common_options(command: Command) -> Command:
     """What every command that renders takes: all settings, all capabilities, and how much is said."""
     command = verbosity_options(command)
-    return setting_options(*BY_NAME)(capability_options(*_CAPABILITIES)(command))
+    return setting_options(*EVERYWHERE)(capability_options(*_CAPABILITIES)(command))
 
 
 def verbosity_options(command: Command) -> Command:

@@ -146,9 +146,18 @@ SETTINGS: tuple[Setting, ...] = (
         is_flag=True,
     ),
     Setting("max-input", "BYTES", "The largest stream that is accepted.", parse_bytes),
+    Setting(
+        "allow-empty",
+        "true|false",
+        "Argo CD only: take an empty result for what it is. It deletes everything, where pruning is on.",
+        parse_flag,
+        is_flag=True,
+    ),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+EVERYWHERE = tuple(name for name in BY_NAME if name != "allow-empty")
+"""The settings that have an option in every command that renders."""
 DEFAULTS = Settings()
 
 

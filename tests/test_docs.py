@@ -40,7 +40,7 @@ def test_the_readme_names_only_commands_and_options_that_exist() -> None:
         for name in (["render"], ["diff"], ["images", "show"], ["images", "lock"], ["helm-plugin"])
     ]
     ours = {f"--{setting.name}" for setting in SETTINGS}
-    ours |= {"--report", "--in-place", "--image-lock", "--against-lock", "--update"}
+    ours |= {"--quiet", "--report", "--in-place", "--image-lock", "--against-lock", "--update"}
     foreign = {"--install", "--post-renderer", "--spec", "--enable-alpha-plugins", "--enable-exec"}
     options = set(re.findall(r"--[a-z][a-z-]+", README))
     assert options <= ours | foreign

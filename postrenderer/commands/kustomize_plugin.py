@@ -12,7 +12,7 @@ from postrenderer.console import say, warn_of_short_life, write_lines, write_out
 from postrenderer.model import Refused
 from postrenderer.options import setting_options
 from postrenderer.session import Input, open_session
-from postrenderer.settings import BY_NAME, check_unlocked
+from postrenderer.settings import BY_NAME, EVERYWHERE, check_unlocked
 
 HOW_TO_USE = """
 Add these lines to a kustomization.yaml, and build it with `kustomize build --enable-alpha-plugins`:
@@ -65,12 +65,12 @@ def run(config: str, arguments: tuple[str, ...]) -> None:
 
 def _read_arguments(name: str, arguments: tuple[str, ...], locked: tuple[str, ...]) -> dict[str, Any]:
     """Read options that stand in a document: settings only, and none that an operator has locked."""
-    reader = setting_options(*BY_NAME)(click.Command(name, add_help_option=False))
+    reader = setting_options(*EVERYWHERE)(click.Command(name, add_help_option=False))
     try:
         options = reader.make_context(name, list(arguments)).params
-        for setting in BY_NAME.values():
-            if options[setting.field] is not None:
-                check_unlocked(setting.name, locked)
+        for name in EVERYWHERE:
+            if options[BY_NAME[name].field] is not None:
+                check_unlocked(name, locked)
     except (click.UsageError, ValueError) as error:
         message = error.format_message() if isinstance(error, click.UsageError) else str(error)
         raise Refused(f"{name}, argsOneLiner: {message} (a document can hold settings, and nothing else)") from None

@@ -1,0 +1,1 @@
+"""Argo CD's plugin, without Argo CD: `tests/hosts` has its real server."""
