@@ -13,7 +13,7 @@ from postrenderer.settings import BY_NAME, check_unlocked, parse_kagent_version,
 from postrenderer.yaml import Node, YamlError, load_tree
 
 Place = Callable[[int], str]
-Config = TypeVar("Config", bound="ConfigFile")
+Config = TypeVar("Config", bound="Rule")
 Uid = Annotated[StrictInt, Field(ge=1, le=UID_MAX)]
 
 
@@ -31,13 +31,12 @@ def _check_images(value: Any) -> Any:
     return value
 
 
-class ConfigFile(BaseModel):
-    """Settings of sandbox-postrenderer. Each key is the option of the same name."""
+class Rule(BaseModel):
+    """What the rule should be. Each key is the option of the same name."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        title="sandbox-postrenderer configuration",
         alias_generator=lambda name: name.replace("_", "-"),
     )
 
@@ -59,17 +58,25 @@ class ConfigFile(BaseModel):
     strict: StrictBool | None = Field(None, description=BY_NAME["strict"].help)
     honor_skip: StrictBool | None = Field(None, description=BY_NAME["honor-skip"].help)
     max_input: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description=BY_NAME["max-input"].help)
-    allow_empty: StrictBool | None = Field(None, description=BY_NAME["allow-empty"].help)
 
     def to_values(self) -> dict[str, Any]:
-        """The settings that the file gives, by field."""
-        values = {name: value for name in ConfigFile.model_fields if (value := getattr(self, name)) is not None}
+        """The settings that are given, by field."""
+        names = (setting.field for setting in BY_NAME.values())
+        values = {name: value for name in names if (value := getattr(self, name, None)) is not None}
         if self.image_uid is not None:
             values["image_uid"] = tuple(self.image_uid.items())
         return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-class RuntimeIdentitySpec(ConfigFile):
+class ConfigFile(Rule):
+    """Settings of sandbox-postrenderer. Each key is the option of the same name."""
+
+    model_config = ConfigDict(title="sandbox-postrenderer configuration")
+
+    allow_empty: StrictBool | None = Field(None, description=BY_NAME["allow-empty"].help)
+
+
+class RuntimeIdentitySpec(Rule):
     """What the rule should be, and what to do. Each key but `mode` is the option of the same name."""
 
     mode: Literal["render", "validate"] | None = Field(
@@ -124,7 +131,7 @@ def read_mapping(root: Node, model: type[Config], place: Place, locked: tuple[st
         raise Refused(_explain(error, place, root, lines)) from None
 
 
-def _check_keys(root: Node, model: type[ConfigFile], locked: tuple[str, ...]) -> dict[str, int]:
+def _check_keys(root: Node, model: type[Rule], locked: tuple[str, ...]) -> dict[str, int]:
     """The line of each key. Raises `YamlError` for a key that is no setting, or locked."""
     names = [field.alias or name for name, field in model.model_fields.items()]
     lines: dict[str, int] = {}
@@ -132,7 +139,7 @@ def _check_keys(root: Node, model: type[ConfigFile], locked: tuple[str, ...]) ->
         pair = root.tree.own_pair(root.index, key)
         lines[key] = root.tree.line(pair.key) if pair else root.line
         if key not in names:
-            raise YamlError(f"{key} is no setting; {suggest_name(key, names)}", lines[key])
+            raise YamlError(f"{key or repr(key)} is no setting; {suggest_name(key, names)}", lines[key])
         try:
             check_unlocked(key, locked)
         except ValueError as error:

@@ -66,7 +66,6 @@ def _make_resource(
     known = kinds.get((group, kind))
     if known is None:
         return None
-    name = node.scalar("metadata", "name") or node.scalar("metadata", "generateName") or "(no name)"
-    namespace = node.scalar("metadata", "namespace") or ""
-    resource_id = ResourceId(api_version, kind, str(namespace), str(name))
+    name = node.text("metadata", "name") or node.text("metadata", "generateName") or "(no name)"
+    resource_id = ResourceId(api_version, kind, node.text("metadata", "namespace"), name)
     return Resource(resource_id, group, version, node, path, location), known

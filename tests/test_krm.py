@@ -174,7 +174,7 @@ class TestSettings:
             (identity("[]"), "RuntimeIdentity/identity, spec: must be a mapping of settings"),
             (identity("{mode: check}"), "RuntimeIdentity/identity, spec: mode: write 'render' or 'validate' (not 'ch"),
             (identity("{}") + "output: x\n", "RuntimeIdentity/identity: output is no field of it; there are"),
-            ("kind: Deployment\n", "Deployment/(no name): None Deployment is no configuration of this program"),
+            ("kind: Deployment\n", "Deployment/(no name): apiVersion None and kind Deployment are no configuration of"),
             ("- a\n", "functionConfig must be a mapping"),
         ],
     )
@@ -189,9 +189,7 @@ class TestSettings:
         check_refused(found, "strict is locked by the operator (--locked): take it out")
 
     def test_a_version_that_nobody_knows(self) -> None:
-        check_refused(
-            call(data=wrap(OTHER, version="v2")), "ResourceList: has version v2; there are v1, v1beta1, v1alp"
-        )
+        check_refused(call(data=wrap(OTHER, version="v2")), "ResourceList: has version 'v2'; there are v1, v1beta1")
 
     def test_results_are_no_input(self) -> None:
         check_refused(call(data=wrap(OTHER) + "results: [{message: x}]\n"), "has results already")
@@ -202,6 +200,9 @@ class TestSettings:
 
 class TestValidate:
     CONFIG = config_map(mode="validate")
+    DECLARED = identity("{mode: validate}").replace(
+        "  name: identity\n", "  name: identity\n  annotations: {config.kubernetes.io/function: 'exec: {path: x}'}\n"
+    )
 
     def test_what_is_missing_fails(self) -> None:
         found = call(data=wrap(KNOWN, config=self.CONFIG))
@@ -222,12 +223,82 @@ class TestValidate:
         text = wrap(OTHER, DONE, config=self.CONFIG)
         assert call(data=text).stdout.decode().startswith(text)
 
-    def test_kustomize_gets_none(self) -> None:
+    def test_kustomize_gets_none(self, tmp_path: Path) -> None:
         item = DONE.replace("  name: web\n", "  name: web\n" + ID)
-        found = call(data=wrap(OTHER, item, config=self.CONFIG, version="v1beta1"))
+        found = call(data=wrap(item, item, config=self.DECLARED, version="v1beta1"), cwd=tmp_path)
         answer = yaml.safe_load(found.stdout)
         assert answer.pop("results")
         assert answer == {"apiVersion": "config.kubernetes.io/v1beta1", "kind": "ResourceList", "items": []}
+
+    @pytest.mark.parametrize("config", [DECLARED, config_map(mode="validate")])
+    def test_an_annotation_that_kustomize_left_is_not_kustomize(self, config: str) -> None:
+        """kpt would delete the package."""
+        item = DONE.replace("  name: web\n", "  name: web\n" + ID)
+        items = (OTHER, item) if config == self.DECLARED else (item, item)
+        text = wrap(*items, config=config)
+        assert call(data=text).stdout.decode().startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("items: {}\n", "`items` must be a list, but is a mapping"),
+        ("items: x\n", "`items` must be a list, but is a single value"),
+        ("items: [null]\n", "must be a mapping, but is null"),
+        ("items: [a, 1]\n", "must be a mapping, but is a single value"),
+        ("items: [[a]]\n", "must be a mapping, but is a list"),
+        ("items: [{metadata: x}]\n", "must be a mapping"),
+        ("items: [{metadata: {annotations: []}}]\n", "must be a mapping"),
+        ("items: &i\n- *i\n", "stands inside what it refers to"),
+        ("items: []\nitems: []\n", "the key `items` stands twice"),
+        ("functionConfig: {}\nfunctionConfig: {}\n", "the key `functionConfig` stands twice"),
+        ("functionConfig: {}\n", "None/(no name): apiVersion None and kind None are no configuration of this program"),
+        (f"functionConfig: {{apiVersion: v1, kind: ConfigMap}}\n---\n{OTHER}", "is followed by another document"),
+        (
+            "functionConfig: {apiVersion: v1, kind: ConfigMap, metadata: {name: 'a\n\n\n  b'}, data: {x: y}}\n",
+            "a\\n\\nb",
+        ),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_one_line(text: str, message: str) -> None:
+    found = call(data=f"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{text}")
+    check_refused(found, message)
+    assert found.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("version", ["", "/", "/v2"])
+def test_versions_that_nobody_knows(version: str) -> None:
+    text = wrap(OTHER).replace("config.kubernetes.io/v1", f"config.kubernetes.io{version}")
+    check_refused(call(data=text), "ResourceList: has version '", "there are v1, v1beta1, v1alpha1")
+
+
+def test_arguments_are_for_the_exec_plugin() -> None:
+    found = call(data=wrap(KNOWN, config=identity("{}") + "argsOneLiner: --strict\n"))
+    check_refused(
+        found, "RuntimeIdentity/identity: argsOneLiner is for kustomize's exec plugin; write the settings into"
+    )
+
+
+@pytest.mark.parametrize("end", ["---\n", "---\n# a comment\n", "...\n# a comment\n", "# a comment\n", "\n\n"])
+def test_what_follows_the_document_stays(end: str) -> None:
+    text = wrap(UNKNOWN, config=config_map(strict="false"))
+    found = call(data=text + end).stdout.decode()
+    assert found.startswith(text + "results: [")
+    assert found.endswith(end)
+    assert call(data=wrap(UNKNOWN, config=config_map(strict="true")) + end).returncode == 1
+
+
+@pytest.mark.parametrize("results", ["results: []\n", "results: [ ]  # none\n", "results:\n", "results: null\n"])
+def test_empty_results_are_none(results: str) -> None:
+    answer = yaml.safe_load(call(data=wrap(UNKNOWN) + results).stdout)
+    assert [each["severity"] for each in answer["results"]] == ["warning"]
+
+
+@pytest.mark.parametrize("name", ["no", "0x10", "1e3", "1_0", "010", "1.0"])
+def test_names_are_what_is_written(name: str) -> None:
+    text = wrap(UNKNOWN.replace("  name: odd\n", f"  name: {name}\n  namespace: {name}\n"))
+    (result,) = run_function(text)["results"]
+    assert (result["resourceRef"]["name"], result["resourceRef"]["namespace"]) == (name, name)
 
 
 def test_a_list_of_results_is_written_in_a_document_of_any_style() -> None:

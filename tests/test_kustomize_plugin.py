@@ -70,6 +70,7 @@ class TestErrors:
             ("{strict: 7}", (), "RuntimeIdentity/identity, spec: strict: write true or false, without quotes (not 7)"),
             ("{strikt: 7}", (), "RuntimeIdentity/identity, spec: strikt is no setting; did you mean strict?"),
             ("{}", ("--report", "x"), "RuntimeIdentity/identity, argsOneLiner: No such option '--report'"),
+            ("{allow-empty: true}", (), "spec: allow-empty is no setting"),
             ("{}", ("--output=x",), "argsOneLiner: No such option '--output'"),
             ("{}", ("other.yaml",), "argsOneLiner: Got unexpected extra argument (other.yaml)"),
             ("{}", ("--default-uid", "x"), "argsOneLiner: Invalid value for '--default-uid': 'x' is no UID"),
@@ -86,7 +87,8 @@ class TestErrors:
     @pytest.mark.parametrize(("spec", "arguments"), [("{strict: false}", ()), ("{}", ("--no-strict",))])
     def test_an_operator_can_lock_settings(self, tmp_path: Path, spec: str, arguments: tuple[str, ...]) -> None:
         locked = {"SANDBOX_POSTRENDERER_LOCKED": "strict"}
-        check_refused(call_plugin(tmp_path, spec, *arguments, environment=locked), "strict is locked by the operator")
+        found = call_plugin(tmp_path, spec, *arguments, environment=locked)
+        check_refused(found, "error: RuntimeIdentity/identity, ", "strict is locked by the operator")
 
     def test_an_error_is_in_the_report(self, tmp_path: Path) -> None:
         call_plugin(tmp_path, "{strict: 7}", environment={"SANDBOX_POSTRENDERER_REPORT": "r.json"})
@@ -94,7 +96,10 @@ class TestErrors:
 
     def test_another_kind(self, tmp_path: Path) -> None:
         path = tmp_path / "config"
-        for text, message in (("kind: X\n", "X/(no name): None X is no configuration"), ("- a\n", "has to be a Runt")):
+        for text, message in (
+            ("kind: X\n", "X/(no name): apiVersion None and kind X are no co"),
+            ("- a\n", "has to be a Runt"),
+        ):
             path.write_text(text)
             check_refused(call(str(path), environment={"KUSTOMIZE_PLUGIN_CONFIG_ROOT": "."}, cwd=tmp_path), message)
         path.write_bytes(b"kind: \xff\n")
@@ -164,10 +169,41 @@ class TestPlace:
         assert call_plugin(tmp_path, "{}", data=DONE).stdout.decode() == DONE
         assert call_plugin(tmp_path, "{mode: validate}", data=DONE).stdout == b""
 
-    @pytest.mark.parametrize("text", [b"transformers: 7\n", b"transformers: [", b"\xff", b"", b"- a\n"])
-    def test_a_kustomization_that_says_nothing(self, tmp_path: Path, text: bytes) -> None:
-        (tmp_path / "kustomization.yaml").write_bytes(text)
-        assert call_plugin(tmp_path, "{mode: validate}", data=DONE).returncode == 0
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "transformers: [identity.yaml]\n---\n",
+            "Transformers: [identity.yaml]\n",
+            "transformers: [other.yaml]\ntransformers: [identity.yaml]\n",
+            "transformers: [identity.yaml]\nvalidators: [identity.yaml]\n",
+            "transformers: [two.yaml]\n",
+            "transformers: [list.yaml]\n",
+            "transformers: [unsorted.yaml]\n",
+            "transformers: [folder]\n",
+            "transformers: [folder]\nvalidators: [other.yaml]\n",
+            "resources: []\n",
+            "transformers: 7\n",
+            "transformers: [",
+            "- a\n",
+            "",
+        ],
+    )
+    def test_a_validator_runs_only_where_it_is_seen_as_one(self, tmp_path: Path, text: str) -> None:
+        spec = "{mode: validate, image-uid: {a/b: 1, c/d: 2}}"
+        config = f"{CONFIG}spec: {spec}\n"
+        (tmp_path / "kustomization.yaml").write_text(text)
+        (tmp_path / "other.yaml").write_text("kind: PrefixTransformer\n")
+        (tmp_path / "identity.yaml").write_text(f"---\n{config}---\n")
+        (tmp_path / "two.yaml").write_text(f"kind: X\n---\n{config}")
+        (tmp_path / "list.yaml").write_text("kind: List\nitems:\n- " + config.replace("\n", "\n  ").rstrip(" "))
+        (tmp_path / "unsorted.yaml").write_text(f"{CONFIG}spec: {{image-uid: {{c/d: 2, a/b: 1}}, mode: validate}}\n")
+        found = call_plugin(tmp_path, spec, data=DONE)
+        check_refused(found, "RuntimeIdentity/identity: mode: validate ", "would delete every resource")
+
+    def test_a_kustomization_that_is_no_text(self, tmp_path: Path) -> None:
+        (tmp_path / "kustomization.yaml").write_bytes(b"\xff")
+        check_refused(call_plugin(tmp_path, "{mode: validate}", data=DONE), "is not seen under validators:")
+        assert call_plugin(tmp_path, "{}", data=DONE).stdout.decode() == DONE
 
 
 class TestInstall:

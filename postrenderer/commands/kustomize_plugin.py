@@ -53,9 +53,11 @@ def run(config: str, arguments: tuple[str, ...]) -> None:
     with open_session({}) as session:
         function = kustomize.read_config_file(config, session.capabilities.locked)
         options = _read_arguments(function.name, arguments, session.capabilities.locked)
-        kustomize.check_place(function, os.environ)
         (item,) = session.read_inputs((), with_directories=False)
-        _warn_of_nothing(item)
+        if item.data.strip():
+            kustomize.check_place(function, os.environ)
+        else:
+            say("warning: kustomize sent no resources; under generators: this plugin has no effect")
         result = session.run_function(function, options, Input("kustomize", item.data, None, has_places=False))
         session.write_report()
         if function.mode == "render":
@@ -68,15 +70,10 @@ def _read_arguments(name: str, arguments: tuple[str, ...], locked: tuple[str, ..
     reader = setting_options(*EVERYWHERE)(click.Command(name, add_help_option=False))
     try:
         options = reader.make_context(name, list(arguments)).params
-        for name in EVERYWHERE:
-            if options[BY_NAME[name].field] is not None:
-                check_unlocked(name, locked)
+        for setting in EVERYWHERE:
+            if options[BY_NAME[setting].field] is not None:
+                check_unlocked(setting, locked)
     except (click.UsageError, ValueError) as error:
         message = error.format_message() if isinstance(error, click.UsageError) else str(error)
         raise Refused(f"{name}, argsOneLiner: {message} (a document can hold settings, and nothing else)") from None
     return options
-
-
-def _warn_of_nothing(item: Input) -> None:
-    if not item.data.strip():
-        say("warning: kustomize sent no resources; under generators: this plugin has no effect, and belongs elsewhere")

@@ -102,16 +102,16 @@ def _answer_resource_list(session: Session, item: Input, options: Mapping[str, A
     from postrenderer.hosts import krm
     from postrenderer.hosts.kustomize import check_place
 
-    resource_list = krm.find_resource_list(item.data)
+    resource_list = krm.find_resource_list(item.data, session.capabilities.locked)
     if resource_list is None:
         return None
-    function = resource_list.read_function(session.capabilities.locked)
+    function = resource_list.function
     if resource_list.is_from_kustomize:
         check_place(function, os.environ)
-    result = session.run_function(function, options, Input(krm.SOURCE, item.data, None, has_places=False))
+    result = session.run_function(function, options, Input(krm.SOURCE, resource_list.data, None, has_places=False))
     if function.mode == "validate":
         return krm.write_verdict(resource_list, result.findings)
-    return krm.write_answer(result.pieces, result.findings)
+    return krm.write_answer(resource_list, result.pieces, result.findings)
 
 
 def _check_output(session: Session, files: tuple[str, ...], output: str) -> None:

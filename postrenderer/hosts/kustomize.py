@@ -9,22 +9,20 @@ tells the two uses apart. What it says on standard error is shown when it fails,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 
 from postrenderer.files import read_file
 from postrenderer.hosts.contract import KUSTOMIZE_ROOT
 from postrenderer.hosts.launcher import is_launcher, write_launcher
-from postrenderer.hosts.runtime_identity import API_VERSION, KIND, Function, read_function
+from postrenderer.hosts.runtime_identity import API_VERSION, KIND, Function, get_function_name, read_function
 from postrenderer.model import Refused
 from postrenderer.yaml import Node, YamlError, load_tree
 
 RELATIVE_PATH = os.path.join(*API_VERSION.split("/"), KIND.lower(), KIND)
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _MAX_FILE = 1 << 20
-_MISPLACED = {
-    "validate": "and would delete every resource there: put it under validators:",
-    "render": "where nothing may be changed: say mode: validate there, or put it under transformers:",
-}
+_MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
 def find_home(environment: Mapping[str, str]) -> str:
@@ -70,47 +68,69 @@ def read_config_file(path: str, locked: tuple[str, ...]) -> Function:
 def check_place(function: Function, environment: Mapping[str, str]) -> None:
     """Refuse a mode that does not fit where the configuration stands.
 
-    Under `transformers:` a validator's silence would delete every resource; under `validators:` kustomize refuses what
-    is rendered with a page of pointers. Only the kustomization tells where a configuration stands; where it cannot be
-    read, or names a directory, there is nothing to go by.
+    Under `transformers:` a validator's silence would delete every resource, so it runs only where it is seen to stand
+    under `validators:`. There, kustomize refuses what is rendered with a page of pointers. Only the kustomization
+    tells; where there is none, this is not kustomize.
     """
     root = environment.get(KUSTOMIZE_ROOT) or os.curdir
-    key = "transformers" if function.mode == "validate" else "validators"
-    for node in _find_configurations(root, key):
-        try:
-            found = read_function(node)
-        except Refused:
-            continue  # another plugin's configuration
-        if found == function:
-            raise Refused(f"{function.name}: mode: {function.mode} stands under {key}:, {_MISPLACED[function.mode]}")
+    if not any(os.path.isfile(os.path.join(root, file)) for file in FILE_NAMES):
+        return
+    transforming = _find_modes(root, "transformers", function.name)
+    validating = _find_modes(root, "validators", function.name)
+    if function.mode == "render":
+        if validating is not None and "render" in validating:
+            raise Refused(
+                f"{function.name}: mode: render stands under validators:, where nothing may be changed: "
+                "say mode: validate there, or put it under transformers:"
+            )
+        return
+    if transforming is not None and "validate" in transforming:
+        raise Refused(
+            f"{function.name}: mode: validate stands under transformers:, and would delete every resource there: "
+            "put it under validators:"
+        )
+    if transforming is None or validating is None or "validate" not in validating:
+        raise Refused(
+            f"{function.name}: mode: validate is not seen under validators:, and elsewhere it would delete every "
+            "resource: write it there into the kustomization, or name its file there"
+        )
 
 
-def _find_configurations(root: str, key: str) -> Iterator[Node]:
-    """The configurations under `transformers:` or `validators:`, written there or in a file of their own."""
-    for name in FILE_NAMES:
-        kustomization = _load(os.path.join(root, name))
-        if kustomization is None:
+def _find_modes(root: str, key: str, name: str) -> set[str] | None:
+    """The modes of the configurations of that name below a key; None where the kustomization cannot be read."""
+    modes = set()
+    for file in FILE_NAMES:
+        path = os.path.join(root, file)
+        if not os.path.isfile(path):
             continue
         try:
-            entries = [str(entry.value) for entry in kustomization.sequence(key) if entry.is_scalar]
-        except YamlError:
-            return
-        for entry in entries:
-            node = _load(os.path.join(root, entry)) or _load_text(entry)
-            if node is not None:
-                yield node
+            for document in _read_documents(bytes(read_file(path, _MAX_FILE))):
+                for node in _find_configurations(document, root, key):
+                    if node.scalar("kind") == KIND and get_function_name(node) == name:
+                        modes.add(str(node.scalar("spec", "mode") or "render"))
+        except (Refused, YamlError, UnicodeDecodeError):
+            return None
+    return modes
 
 
-def _load(path: str) -> Node | None:
-    try:
-        return _load_text(read_file(path, _MAX_FILE).decode()) if os.path.isfile(path) else None
-    except (Refused, UnicodeDecodeError):
-        return None
+def _find_configurations(kustomization: Node, root: str, key: str) -> Iterator[Node]:
+    """The configurations below a key, written there or in a file of their own; a List's items, too."""
+    for written in kustomization.list_keys():
+        if written.casefold() != key:  # kustomize ignores the case of its keys
+            continue
+        for entry in kustomization.sequence(written):
+            if not entry.is_scalar:
+                continue
+            text = str(entry.value)
+            path = os.path.join(root, text)
+            content = bytes(read_file(path, _MAX_FILE)) if os.path.isfile(path) else text.encode()
+            for node in _read_documents(content):
+                yield from (node, *(item for item in node.sequence("items") if item.is_mapping))
 
 
-def _load_text(text: str) -> Node | None:
-    try:
+def _read_documents(content: bytes) -> Iterator[Node]:
+    """The mappings of a stream."""
+    for text in _MARKER.split(content.decode("utf-8-sig")):
         tree = load_tree(text)
-        return tree.root if tree is not None and tree.root.is_mapping else None
-    except YamlError:
-        return None
+        if tree is not None and tree.root.is_mapping:
+            yield tree.root

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from postrenderer.model import Finding, Path, Refused, ResourceId
-from postrenderer.settings import BY_NAME, check_unlocked, suggest_name
+from postrenderer.outcome import escape
+from postrenderer.settings import BY_NAME, EVERYWHERE, check_unlocked, suggest_name
 from postrenderer.wording import format_path, format_place, format_value
 from postrenderer.yaml import Node, YamlError
 
 API_VERSION = "sandbox-postrenderer.io/v1"
 KIND = "RuntimeIdentity"
-_KEYS = ("apiVersion", "kind", "metadata", "spec", "argsOneLiner", "argsFromFile")
+_ARGUMENTS = ("argsOneLiner", "argsFromFile")
+_KEYS = ("apiVersion", "kind", "metadata", "spec", *_ARGUMENTS)
 
 Mode = Literal["render", "validate"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -28,8 +30,13 @@ class Function:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_function(node: Node, locked: tuple[str, ...] = ()) -> Function:
-    """Read a RuntimeIdentity or a ConfigMap.
+def get_function_name(node: Node) -> str:
+    """What a configuration is called in messages."""
+    return escape(f"{node.scalar('kind')}/{node.scalar('metadata', 'name') or '(no name)'}")
+
+
+def read_function(node: Node, locked: tuple[str, ...] = (), *, with_arguments: bool = True) -> Function:
+    """Read a RuntimeIdentity or a ConfigMap. Without `with_arguments`, nobody reads its argsOneLiner.
 
     Raises `Refused` for another kind, for what is no setting or has no valid value, and for a setting that is locked:
     in one line that names the resource and the key.
@@ -37,17 +44,20 @@ def read_function(node: Node, locked: tuple[str, ...] = ()) -> Function:
     name = KIND
     try:
         api_version, kind = node.scalar("apiVersion"), node.scalar("kind")
-        name = f"{kind}/{node.scalar('metadata', 'name') or '(no name)'}"
+        name = get_function_name(node)
         if (api_version, kind) == ("v1", "ConfigMap"):
             return _read_config_map(node, name, locked)
         if kind != KIND or api_version != API_VERSION:
             raise Refused(
-                f"{name}: {api_version} {kind} is no configuration of this program: "
+                f"{name}: apiVersion {api_version} and kind {kind} are no configuration of this program: "
                 f"write apiVersion: {API_VERSION} and kind: {KIND}, or a ConfigMap"
             )
         for key in node.list_keys():
             if key not in _KEYS:
-                raise Refused(f"{name}: {key} is no field of it; {suggest_name(key, _KEYS)} (settings stand in spec)")
+                shown = escape(key) or repr(key)
+                raise Refused(f"{name}: {shown} is no field of it; {suggest_name(key, _KEYS)} (settings stand in spec)")
+            if key in _ARGUMENTS and not with_arguments:
+                raise Refused(f"{name}: {key} is for kustomize's exec plugin; write the settings into spec")
         spec = node.get("spec")
         if spec is None:
             return Function(name)
@@ -96,8 +106,8 @@ def _read_config_map(node: Node, name: str, locked: tuple[str, ...]) -> Function
             if key == "mode":
                 mode = _read_mode(text)
                 continue
-            if key not in BY_NAME:
-                raise ValueError(f"is no setting; {suggest_name(key, [*BY_NAME, 'mode'])}")
+            if key not in EVERYWHERE:
+                raise ValueError(f"is no setting; {suggest_name(key, [*EVERYWHERE, 'mode'])}")
             check_unlocked(key, locked)
             values[BY_NAME[key].field] = BY_NAME[key].parse(text)
         except ValueError as error:

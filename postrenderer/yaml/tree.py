@@ -310,6 +310,11 @@ class Node:
         node = self._descend(keys)
         return node.value if node is not None and node.is_scalar else None
 
+    def text(self, *keys: str) -> str:
+        """The scalar below `keys` as it is written, less its quotes: `no` and not false. Empty where there is none."""
+        node = self._descend(keys)
+        return str(self.tree.events[node.index].value) if node is not None and node.is_scalar else ""
+
     def list_keys(self) -> list[str]:
         return self.tree.keys(self.index)
 
