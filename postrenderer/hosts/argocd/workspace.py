@@ -187,7 +187,7 @@ class Workspace:
         """One line of a message, without the places of this request."""
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         errors = [line for line in lines if not line.startswith(("WARNING:", "level=", "W1", "I1"))] or lines
-        text = " ".join(errors).replace(f"{folder}/", "").replace(folder, ".").replace(f"{self.path}/", "")
+        text = " ".join(errors).replace(f"{self.path}/", "").replace(f"{folder}/", "").replace(folder, ".")
         return escape(text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ...")
 
 
