@@ -31,9 +31,10 @@ format: .venv/dev ## Format the code
 	$(BIN)/ruff format .
 
 bench: .venv/dev ## Measure whole processes against other programs
-	@if command -v go >/dev/null; then tools/install yq kustomize; fi
+	@if command -v go >/dev/null; then tools/install yq kustomize helm3 helm4 argocd-cmp-server cmp-client; fi
 	@$(BIN)/pip install -q --group bench
 	@$(BIN)/python scripts/bench.py
+	@if command -v go >/dev/null; then echo; $(BIN)/python scripts/bench_argocd.py; fi
 
 tools: ## Install the real programs that the tests drive, pinned, into the user's cache
 	@tools/install

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from postrenderer.hosts.argocd.request import check_api_version, check_name, check_version
 from postrenderer.model import Refused
 from postrenderer.settings import BY_NAME, Setting, check_unlocked, parse_flag, suggest_name
 
-Shape = Literal["string", "array", "map"]
+if TYPE_CHECKING:
+    from postrenderer.hosts.argocd.given import Given, Shape
+
 TOOLS = ("helm", "kustomize", "directory")
-MAX_ITEM = 64 * 1024
-
-
-class Given(BaseModel):
-    """A parameter as Argo CD hands it over: `ApplicationSourcePluginParameter` of its API."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: StrictStr
-    string: StrictStr | None = None
-    array: list[StrictStr] | None = None
-    map: dict[StrictStr, StrictStr] | None = None
-
-    @property
-    def shape(self) -> Shape | None:
-        """Which of the three it is; None where it says nothing."""
-        shapes: tuple[Shape, ...] = ("string", "array", "map")
-        return next((shape for shape in shapes if getattr(self, shape) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +147,13 @@ def read_parameters(text: str, locked: tuple[str, ...] = ()) -> Parameters:
 
     Raises `Refused`, in one line that names the parameter, what it got and what it takes.
     """
+    if text.strip() in ("", "null"):
+        return Parameters()
+    from postrenderer.hosts.argocd.given import read_given
+
     values: dict[str, Any] = {}
     settings: dict[str, Any] = {}
-    for given in _read_given(text):
+    for given in read_given(text):
         known, setting = BY_KNOWN_NAME.get(given.name), BY_NAME.get(given.name)
         name = (known or setting or given).name.replace("-", "_")
         if name in values or name in settings:
@@ -185,49 +170,6 @@ def read_parameters(text: str, locked: tuple[str, ...] = ()) -> Parameters:
                 f"{suggest_name(given.name, [*BY_KNOWN_NAME, *BY_NAME])}"
             )
     return Parameters(**values, settings=settings)
-
-
-def _read_given(text: str) -> list[Given]:
-    if not text.strip():
-        return []
-    where = "ARGOCD_APP_PARAMETERS"
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Refused(f"{where}: is no JSON: Argo CD writes a list of parameters there") from None
-    if read is None:
-        return []
-    if not isinstance(read, list):
-        raise Refused(f"{where}: takes a list of parameters, and got {_describe(read)}")
-    found = []
-    for each in read:
-        name = each.get("name") if isinstance(each, dict) else None
-        try:
-            found.append(Given.model_validate(each))
-        except ValidationError as error:
-            details = error.errors(include_url=False)[0]
-            part = ".".join(map(str, details["loc"])) or "it"
-            raise Refused(
-                f"parameter {name!r}: {part} got {_describe(details['input'])}; a parameter has a name and one of "
-                "string, array (of strings) and map (of strings)"
-            ) from None
-        if sum(value is not None for value in (found[-1].string, found[-1].array, found[-1].map)) > 1:
-            raise Refused(f"parameter {name!r}: has more than one of string, array and map: keep one")
-        _check_text(found[-1])
-    return found
-
-
-def _check_text(given: Given) -> None:
-    """Refuse what no process takes as an argument, and what would make a message of many lines."""
-    texts = [given.name, given.string or "", *(given.array or ()), *(given.map or ()), *(given.map or {}).values()]
-    for text in texts:
-        if "\0" in text or any(0xD800 <= ord(char) <= 0xDFFF for char in text):
-            raise Refused(f"parameter {given.name!r}: holds a character that no text has")
-    for key in (*(given.map or ()), *(given.array or ())):
-        if not key.isprintable() or len(key) > MAX_ITEM:
-            raise Refused(
-                f"parameter {given.name!r}: {key[:80]!r} has characters that cannot be printed, or is too long"
-            )
 
 
 def _read_known(given: Given, known: Known) -> Any:
@@ -265,15 +207,7 @@ _SHAPES = {"string": "a string", "array": "an array of strings", "map": "a map o
 
 
 def _describe_given(given: Given) -> str:
+    from postrenderer.hosts.argocd.given import describe
+
     assert given.shape is not None
-    return _describe(getattr(given, given.shape))
-
-
-def _describe(value: Any) -> str:
-    """Say what was given, in a few words."""
-    kinds = {dict: "a map", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:60] + "...")
-    return kinds.get(type(value), "something else")
+    return describe(getattr(given, given.shape))

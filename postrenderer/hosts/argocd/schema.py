@@ -9,9 +9,6 @@ from typing import Any
 
 from postrenderer.files import read_file
 from postrenderer.model import Refused
-from postrenderer.registry.compression import decompress
-from postrenderer.registry.errors import RegistryError
-from postrenderer.registry.tar import ByteStream, TarReader
 
 NAME = "values.schema.json"
 MAX_FILE = 5 * 1024**2
@@ -43,6 +40,10 @@ def check_schemas(chart: str) -> None:
 
 
 def _check_archive(content: bytes, shown: str, depth: int) -> None:
+    from postrenderer.registry.compression import decompress  # imported where there is an archive
+    from postrenderer.registry.errors import RegistryError
+    from postrenderer.registry.tar import ByteStream, TarReader
+
     if depth > MAX_ARCHIVES:
         raise Refused(f"{shown}: has archives inside archives, {MAX_ARCHIVES} deep: take them out")
     spent = 0
