@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+import ssl
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -373,3 +377,68 @@ def test_discovery_is_opt_in(home: Home, repo: Path) -> None:
         found = server.generate(repo, named=False)
         assert found.source_type == "Plugin"
         assert "securityContext" in found.manifests[0]["spec"]["podTemplate"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def address(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    write_chart(folder / "small", two=SANDBOX.replace("one", "two"))
+    home.get_output("helm", "package", folder / "small", "--destination", folder)
+    (folder / "three.yaml").write_text(SANDBOX.replace("one", "three"))
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    names = "subjectAltName=IP:127.0.0.1"
+    request = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x")
+    home.get_output(*request, "-addext", names, "-keyout", key, "-out", certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        host = f"127.0.0.1:{httpd.server_port}"
+        home.get_output("helm", "repo", "index", folder, "--url", f"https://{host}")
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        home.extra["SSL_CERT_FILE"] = str(certificate)
+        yield host
+        del home.extra["SSL_CERT_FILE"]
+        httpd.shutdown()
+
+
+@pytest.fixture(scope="module")
+def permissive(home: Home, address: str) -> Iterator[CmpServer]:
+    home.extra["SANDBOX_POSTRENDERER_ALLOW_HOST"] = f"charts.example.com, {address}"
+    with CmpServer(home, home.get_output(PLUGIN, "argocd", "plugin").decode()) as server:
+        del home.extra["SANDBOX_POSTRENDERER_ALLOW_HOST"]
+        yield server
+
+
+class TestAllowedHosts:
+    """Dependencies and remote bases from a host that the operator allows, here one of the tests' own with TLS."""
+
+    def write_dependent(self, repo: Path, address: str) -> Path:
+        chart = write_chart(repo / "app", one=SANDBOX)
+        dependencies = f"dependencies:\n- {{name: small, version: 0.1.0, repository: 'https://{address}'}}\n"
+        (chart / "Chart.yaml").write_text(f"{(chart / 'Chart.yaml').read_text()}{dependencies}")
+        return repo
+
+    def test_a_dependency(self, permissive: CmpServer, repo: Path, address: str) -> None:
+        found = permissive.generate(self.write_dependent(repo, address), "app")
+        assert found.error is None
+        assert {each["metadata"]["name"] for each in found.manifests} == {"one", "two"}
+
+    def test_a_remote_resource(self, permissive: CmpServer, repo: Path, address: str) -> None:
+        (repo / "kustomization.yaml").write_text(f"resources: ['https://{address}/three.yaml']\n")
+        (manifest,) = permissive.generate(repo).manifests
+        assert manifest["spec"]["podTemplate"]["spec"]["securityContext"]["runAsUser"] == 1000
+
+    def test_no_other(self, server: CmpServer, permissive: CmpServer, repo: Path, address: str) -> None:
+        other = "127.0.0.1:1"
+        assert f"https://{other}' is not fetched" in (
+            permissive.generate(self.write_dependent(repo, other), "app").error or ""
+        )
+        assert "is not fetched" in (server.generate(self.write_dependent(repo, address), "app").error or "")
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: what is said would stand among pytest's output."""
