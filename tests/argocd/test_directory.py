@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,26 @@ def test_the_tool_is_found_out(tmp_path: Path, names: list[str], tool: str) -> N
     for name in names:
         (tmp_path / name).write_text("")
     assert detect_tool(str(tmp_path)) == tool
+
+
+def test_directories_nested_deep(tmp_path: Path) -> None:
+    """Deeper than Python calls functions, though not longer than a path may be."""
+    deep = "/".join(["d"] * 1500)
+    here = os.open(str(tmp_path), os.O_RDONLY)
+    try:
+        for _ in range(1500):
+            os.mkdir("d", dir_fd=here)
+            inner = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        with open(os.open("a.yaml", os.O_WRONLY | os.O_CREAT, dir_fd=here), "w") as file:
+            file.write(ONE)
+    finally:
+        os.close(here)
+    assert read(tmp_path, recurse=True) == {f"{deep}/a.yaml": ONE}
+
+
+def test_a_line_break_in_a_name_begins_no_line(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.jsonnet").write_text("")
+    with pytest.raises(Refused, match=r"^a\\nb\.jsonnet: Jsonnet"):
+        read(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from postrenderer.hosts.argocd.kustomize import MAX_KUSTOMIZATIONS, check_kustomizations
+from postrenderer.hosts.argocd.kustomize import MAX_FILE, MAX_KUSTOMIZATIONS, check_kustomizations
 from postrenderer.hosts.argocd.request import Request
 from postrenderer.model import Refused
 
@@ -26,6 +26,16 @@ def root(tmp_path: Path) -> Path:
     )
     (root / "app" / "builtin.yaml").write_text("apiVersion: builtin\nkind: PrefixTransformer\nprefix: a-\n")
     (root / "outside").symlink_to(tmp_path)
+    # Named by a path that leads over the link, these stand elsewhere for those who follow it first.
+    (root / "a" / "b" / "c").mkdir(parents=True)
+    (root / "a" / "b" / "base").mkdir()
+    (root / "a" / "b" / "base" / "kustomization.yaml").write_text("")
+    (tmp_path / "tenant").mkdir()
+    (root / "app" / "deep").symlink_to("../a/b/c")
+    (root / "app" / "{apiVersion: builtin,\n kind: X}").write_text("")
+    (root / "app" / "a@b:c\n").mkdir()
+    aliases = "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(20))
+    (root / "app" / "bomb.yaml").write_text(f"apiVersion: builtin\nkind: X\na0: &a0 [x, x]\n{aliases}path: https://x\n")
     return root
 
 
@@ -118,6 +128,26 @@ def test_what_stays_inside(root: Path, text: str) -> None:
             "Z is no plugin",
         ),
         ("transformers: [../base]\n", "transformers: '../base' is a directory: name the files in it"),
+        ("!!binary cmVzb3VyY2Vz: [https://127.0.0.1/x]\n", "line 1: a tag changes what stands behind it"),
+        ("resources: [!!binary b25lLnlhbWw=]\n", "line 1: a tag changes"),
+        ("a: 1\n<<: {resources: [one.yaml]}\n<<: {resources: [https://127.0.0.1/x]}\n", "has two merge keys"),
+        (
+            "secretGenerator: [{envs: ['https://127.0.0.1/?a=data.txt']}]\n",
+            "'https://127.0.0.1/?a=data.txt' is no file",
+        ),
+        (
+            "transformers: ['{apiVersion: builtin, kind: ValueAddTransformer, targetFilePath: \"http://x\"}']\n",
+            "'http://x' is an address",
+        ),
+        ("transformers:\n- |\n  <<: {path: https://x}\n  apiVersion: builtin\n  kind: X\n", "has no merge keys"),
+        ('transformers:\n- |\n  ~\n  ---#\n  {"apiVersion":"x","kind":"Z"}\n', "Z is no plugin"),
+        ("transformers:\n- |\n  ~\n  --- x\n", "`--- x` is no line between two documents"),
+        ("transformers: [bomb.yaml]\n", "app/bomb.yaml: 'https://x' is an address"),
+        ('transformers: ["{apiVersion: builtin,\\n kind: X}"]\n', "is also the name of a file: rename that"),
+        ("#" * MAX_FILE + "\nresources: [https://127.0.0.1/x]\n", f"is larger than {MAX_FILE} bytes"),
+        ('resources: ["a@b:c\\n"]\n', "is not fetched"),
+        ("resources: [deep/../base]\n", "'deep/../base' is no file or directory of the repository"),
+        ("resources: [deep/../../../tenant]\n", "'deep/../../../tenant' is no file or directory of the repository"),
         ("a: *b\n", "line 1: the alias"),
         ("[", "app/kustomization.yaml, line "),
         ("a: 1\n---\nb: 2\n", "app/kustomization.yaml, line "),
@@ -135,6 +165,21 @@ def test_a_base_is_held_to_the_same(root: Path) -> None:
     (root / "base" / "kustomization.yaml").write_text("resources: [https://127.0.0.1/x]\n")
     with pytest.raises(Refused, match=r"^base/kustomization\.yaml: resources: "):
         check(root, "resources: [../base]\n")
+
+
+@pytest.mark.parametrize("target", ["../base/kustomization.yaml", "nowhere"])
+def test_of_two_kustomizations_none_is_built(root: Path, target: str) -> None:
+    """kustomize passes over the one that is a link out of its directory, and takes the other."""
+    (root / "app" / "Kustomization").symlink_to(target)
+    with pytest.raises(Refused, match=r"^app: has kustomization\.yaml and Kustomization: keep one"):
+        check(root, "resources: [one.yaml]\n")
+
+
+def test_a_name_begins_no_line(root: Path) -> None:
+    (root / "app" / "a\nb").mkdir()
+    with pytest.raises(Refused) as found:
+        check(root, 'resources: ["a\\nb"]\n')
+    assert found.value.message == "app/a\\nb: has no kustomization.yaml"
 
 
 def test_circles_end(root: Path) -> None:
@@ -168,6 +213,7 @@ class TestHosts:
             "git::https://git.example.com/a",
             "ssh://git.example.com/a",
             "git.example.com/a",
+            "https://git.example.com/a/b?ref=--upload-pack=x",
         ],
     )
     def test_others(self, root: Path, address: str) -> None:

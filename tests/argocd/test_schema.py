@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from postrenderer.hosts.argocd.schema import MAX_ARCHIVE, MAX_ARCHIVES, check_schemas
+from postrenderer.hosts.argocd.archives import MAX_ARCHIVE, MAX_ARCHIVES
+from postrenderer.hosts.argocd.schema import check_schemas
 from postrenderer.model import Refused
 
 DRAFT = {"$schema": "http://json-schema.org/draft-07/schema#"}
+END = b"\0" * 1024
 OUT = {"properties": {"a": {"items": [{"$ref": "http://127.0.0.1/x"}]}}}
+OUT_TEXT = json.dumps(OUT).encode()
 
 
 def pack(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
@@ -24,6 +28,29 @@ def pack(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, link: str =
             member.size, member.type, member.linkname = len(content), kind, link
             archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
+
+
+def pad(content: bytes) -> bytes:
+    return content + b"\0" * (-len(content) % 512)
+
+
+def write_entry(
+    name: str,
+    content: bytes,
+    kind: bytes = b"0",
+    *,
+    magic: bytes = b"ustar\x0000",
+    prefix: bytes = b"",
+    tail: bytes = b"",
+) -> bytes:
+    """An entry as no packer writes it."""
+    header = bytearray(512)
+    for at, field in ((0, name.encode()), (124, b"%011o" % len(content)), (148, b" " * 8), (156, kind)):
+        header[at : at + len(field)] = field
+    for at, field in ((257, magic), (345, prefix), (508, tail)):
+        header[at : at + len(field)] = field
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + pad(content)
 
 
 def write(folder: Path, schema: object) -> None:
@@ -58,6 +85,7 @@ def test_what_stays_inside(tmp_path: Path, schema: object) -> None:
         {"allOf": [{"$dynamicRef": "https://127.0.0.1/x"}]},
         {"$schema": "http://127.0.0.1/schema"},
         {"$schema": "HTTP://json-schema.org/"},
+        {"$schema": "https://json-schema.org/draft-07/other"},
     ],
 )
 class TestWhatLeadsOut:
@@ -105,6 +133,54 @@ class TestArchives:
     def test_names_that_lead_out(self, charts: Path, name: str) -> None:
         (charts / "a.tgz").write_bytes(pack((name, b"x")))
         with pytest.raises(Refused, match=r"^charts/a\.tgz: holds .* which leads out of the chart"):
+            check_schemas(str(charts.parent))
+
+    @pytest.mark.parametrize(
+        "name", ["a\\values.schema.json", "a/values.schema.json/", "a/values.schema.json/.", "a//values.schema.json"]
+    )
+    def test_names_that_helm_reads_as_the_schema(self, charts: Path, name: str) -> None:
+        member = tarfile.TarInfo()
+        member.name = name
+        member.size = len(OUT_TEXT)
+        (charts / "a.tgz").write_bytes(gzip.compress(member.tobuf() + pad(OUT_TEXT) + END))
+        with pytest.raises(Refused, match="leads out of the schema"):
+            check_schemas(str(charts.parent))
+
+    @pytest.mark.parametrize("kinds", ["Lx", "xx", "xg", "xL"])
+    def test_an_entry_with_two_names(self, charts: Path, kinds: str) -> None:
+        """Go takes a long name before a pax path, whatever their order, and of two pax headers the later one only."""
+        contents = {"L": b"a/readme\0", "x": b"17 path=a/readme\n", "g": b"15 comment=no\n\n"}
+        headers = b"".join(write_entry("ext", contents[kind], kind.encode()) for kind in kinds)
+        (charts / "a.tgz").write_bytes(gzip.compress(headers + write_entry("a/x", OUT_TEXT) + END))
+        with pytest.raises(Refused, match="an entry has two headers with its name"):
+            check_schemas(str(charts.parent))
+
+    @pytest.mark.parametrize(("magic", "tail"), [(b"ustar  \0", b""), (b"ustar\x0000", b"tar\0")])
+    def test_an_entry_with_times_beside_its_name(self, charts: Path, magic: bytes, tail: bytes) -> None:
+        content = write_entry("b.tgz", b"x", magic=magic, prefix=b"a/charts", tail=tail)
+        (charts / "a.tgz").write_bytes(gzip.compress(content + END))
+        with pytest.raises(Refused, match="an entry has times where others have a part of the name"):
+            check_schemas(str(charts.parent))
+
+    def test_a_long_name_is_fine(self, charts: Path) -> None:
+        content = write_entry("ext", b"x" * 300 + b"\0", b"L") + write_entry("a/x", b"x") + END
+        (charts / "a.tgz").write_bytes(gzip.compress(content))
+        check_schemas(str(charts.parent))
+
+    def test_all_bombs_together(self, charts: Path) -> None:
+        half = pack(*((f"a/{number}", b"\0" * (4 * 1024**2)) for number in range(13)))
+        (charts / "a.tgz").write_bytes(half)
+        check_schemas(str(charts.parent))
+        (charts / "b.tgz").write_bytes(half)
+        with pytest.raises(Refused, match=r"^charts/b\.tgz: unpacks to more than"):
+            check_schemas(str(charts.parent))
+
+    def test_a_directory_that_a_link_calls_charts(self, charts: Path) -> None:
+        (charts.parent / "aa").mkdir()
+        (charts.parent / "aa" / "a.tgz").write_bytes(pack(("a/values.schema.json", OUT_TEXT)))
+        (charts / "sub").mkdir()
+        (charts / "sub" / "charts").symlink_to("../../aa")
+        with pytest.raises(Refused, match=r"^charts/sub/charts/a\.tgz: "):
             check_schemas(str(charts.parent))
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])

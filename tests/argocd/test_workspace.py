@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from postrenderer.hosts.argocd.seccomp import make_filter
 from postrenderer.hosts.argocd.workspace import PREFIX, Limits, ProgramFailed, Workspace, find_seconds
 from postrenderer.model import Refused
 
@@ -36,6 +37,17 @@ def run(script: str, folder: Path, limits: Limits | None = None, *, with_network
         return workspace.run("/bin/sh", ["-c", script], str(folder), name="tool").decode()
 
 
+def is_gone(process: int) -> bool:
+    """Whether a process that was killed is gone, or waits for its parent; nobody waits longer than 30 s for it."""
+    stat = Path(f"/proc/{process}/stat")
+    end = time.monotonic() + 30
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 class TestSurroundings:
     def test_nothing_of_the_sidecar_is_seen(self, tmp_path: Path, temporary: Path) -> None:
         seen = dict(line.split("=", 1) for line in run("/usr/bin/env", tmp_path).splitlines())
@@ -43,6 +55,7 @@ class TestSurroundings:
             key: value for key, value in seen.items() if str(temporary) not in value and not key.startswith("_")
         } == {
             "ARGOCD_APP_NAME": "web",
+            "GIT_ALLOW_PROTOCOL": "https",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GOMEMLIMIT": str(1024**3),
@@ -63,6 +76,13 @@ class TestSurroundings:
         seen = run("/usr/bin/env", tmp_path, with_network=True)
         assert "PATH=/usr/bin:/bin\n" in seen
         assert "127.0.0.1:9" not in seen
+
+    @pytest.mark.skipif(make_filter() is None, reason="there is no filter for this machine")
+    def test_without_the_network_there_are_no_sockets(self, tmp_path: Path) -> None:
+        script = f"{sys.executable} -c 'import socket; socket.socket(); print(1)'"
+        with pytest.raises(ProgramFailed, match="PermissionError: .* Permission denied"):
+            run(script, tmp_path)
+        assert run(script, tmp_path, with_network=True) == "1\n"
 
     def test_standard_input_is_empty(self, tmp_path: Path) -> None:
         assert run("/bin/cat", tmp_path) == ""
@@ -85,6 +105,11 @@ class TestFailures:
         [
             ("echo 'WARNING: x' >&2; echo 'Error: no' >&2; echo 'more' >&2; exit 1", "tool: Error: no more"),
             ("exit 3", "tool: failed with exit code 3"),
+            ("printf 'panic: no\\n\\ngoroutine 1 [running]:\\nmain.main()\\n' >&2; exit 2", "tool: panic: no"),
+            (
+                "echo 'fatal error: out of memory' >&2; exit 2",
+                "needs more memory than it may use (2147483648 bytes): f",
+            ),
             ("printf 'a\\033[31mb' >&2; exit 1", "tool: a\\x1b[31mb"),
             ("/usr/bin/printf '%09000d' 1 >&2; exit 1", " ..."),
             ("echo $PWD/chart.yaml in $HOME >&2; exit 1", "tool: chart.yaml in home"),
@@ -96,6 +121,7 @@ class TestFailures:
             run(script, tmp_path)
         assert message in found.value.message
         assert "\n" not in found.value.message
+        assert "goroutine" not in found.value.message
         assert len(found.value.message) < 2100
 
     def test_a_program_that_is_missing(self, tmp_path: Path) -> None:
@@ -115,6 +141,15 @@ class TestLimits:
     def test_time(self, tmp_path: Path) -> None:
         with pytest.raises(Refused, match=r"tool: has not ended after 0\.3 seconds"):
             run("while true; do :; done", tmp_path, Limits(0.3))
+
+    def test_time_ends_also_for_what_never_stops_talking(self, tmp_path: Path) -> None:
+        with pytest.raises(Refused, match=r"tool: has not ended after 0\.3 seconds"):
+            run("while true; do echo x >&2; done", tmp_path, Limits(0.3))
+
+    def test_what_it_has_started_ends_with_it(self, tmp_path: Path) -> None:
+        with pytest.raises(Refused, match="has not ended"):
+            run(f"/bin/sh -c 'echo $$ >{tmp_path}/child; exec /bin/sleep 60 >/dev/null 2>&1'; :", tmp_path, Limits(0.5))
+        assert is_gone(int((tmp_path / "child").read_text()))
 
     def test_time_is_for_all_programs_together(self, tmp_path: Path) -> None:
         with Workspace(Limits(0.5), SECRETS, with_network=False) as workspace:
@@ -159,10 +194,7 @@ def test_a_killed_request_leaves_no_process_and_the_next_takes_its_files_away(tm
         time.sleep(0.01)
     process.kill()
     process.wait()
-    child = int(mark.read_text())
-    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().rpartition(")")[2][:3]:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    assert is_gone(int(mark.read_text()))
     (left,) = temporary.iterdir()
     assert left.name.startswith(PREFIX)
     foreign = temporary / f"{PREFIX}{os.getpid()}-x"

@@ -9,6 +9,7 @@ import stat
 
 from postrenderer.hosts.argocd.request import Request
 from postrenderer.model import Refused
+from postrenderer.outcome import escape
 
 _PLAIN_ADDRESS = re.compile(r"([a-z]+)://([A-Za-z0-9.-]+(?::[0-9]+)?)(?:/[^\s#\\@%]*)?\Z", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
@@ -29,20 +30,33 @@ def check_repository(root: str) -> None:
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                 elif not entry.is_file(follow_symlinks=False):
-                    raise Refused(f"{os.path.relpath(entry.path, root)}: is no regular file: take it out")
+                    raise Refused(f"{show_path(entry.path, root)}: is no regular file: take it out")
 
 
 def _check_link(path: str, root: str) -> None:
     target = os.path.realpath(path)
     if not is_within(target, root):
-        raise Refused(f"{os.path.relpath(path, root)}: is a link that leads out of the repository: take it out")
+        raise Refused(f"{show_path(path, root)}: is a link that leads out of the repository: take it out")
     if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode) and not os.path.isdir(target):
-        raise Refused(f"{os.path.relpath(path, root)}: is a link to what is no regular file: take it out")
+        raise Refused(f"{show_path(path, root)}: is a link to what is no regular file: take it out")
+
+
+def show_path(path: str, root: str) -> str:
+    """A path in a message, from the repository's root; a line break in a name begins no line there."""
+    return escape(os.path.relpath(path, root))
 
 
 def is_within(path: str, root: str) -> bool:
     """Tell whether a path without links lies in a directory, or is it."""
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def join_path(folder: str, path: str) -> str:
+    """Where a path leads from a directory, absolute and without links.
+
+    A `..` is taken off first, as Go's `filepath.Join` does it: `link/../x` stands beside the link, not its target.
+    """
+    return os.path.realpath(os.path.normpath(os.path.join(folder, path)))
 
 
 def is_address(text: str) -> bool:

@@ -13,6 +13,7 @@ from postrenderer.hosts.argocd.globs import matches, parse_pattern
 from postrenderer.hosts.argocd.parameters import Parameters
 from postrenderer.hosts.argocd.request import Request
 from postrenderer.model import Refused
+from postrenderer.outcome import escape
 from postrenderer.yaml import YamlError, load_tree
 
 SKIP_MARKER = b"+argocd:skip-file-rendering"
@@ -29,7 +30,8 @@ def read_directory(request: Request, parameters: Parameters, limit: int) -> Iter
     What is no manifest and does not look like one is left out, as Argo CD leaves it out: the values of a chart.
     """
     rest = limit
-    for path, shown in _find_files(request, parameters):
+    for path, name in _find_files(request, parameters):
+        shown = escape(name)
         if shown.endswith(".jsonnet"):
             raise Refused(
                 f"{shown}: Jsonnet is not rendered here: leave the file out (parameter exclude), or render it before"
@@ -52,18 +54,22 @@ def _find_files(request: Request, parameters: Parameters) -> Iterator[tuple[str,
     """The files to read, by path and by name, in the order of their names. Linked directories are passed over."""
     is_excluded = _make_matcher("exclude", parameters.exclude, default=False)
     is_included = _make_matcher("include", parameters.include, default=True)
-    for path, name in _walk(request.folder, "", recurse=parameters.recurse):
+    for path, name in _walk(request.folder, recurse=parameters.recurse):
         if _MANIFEST.match(os.path.basename(name)) and not is_excluded(name) and is_included(name):
             yield path, name
 
 
-def _walk(folder: str, prefix: str, *, recurse: bool) -> Iterator[tuple[str, str]]:
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
+def _walk(folder: str, *, recurse: bool) -> Iterator[tuple[str, str]]:
+    """The files of a directory, in the order of their names; with a stack, since directories can be nested deep."""
+    todo = [(folder, "")]
+    while todo:
+        path, name = todo.pop()
         if os.path.isfile(path):
-            yield path, prefix + name
-        elif recurse and os.path.isdir(path) and not os.path.islink(path):
-            yield from _walk(path, f"{prefix}{name}/", recurse=True)
+            yield path, name
+        elif os.path.isdir(path) and not os.path.islink(path) and (recurse or not name):
+            prefix = f"{name}/" if name else ""
+            names = sorted(os.listdir(path), reverse=True)
+            todo += [(os.path.join(path, each), prefix + each) for each in names]
 
 
 def _make_matcher(name: str, text: str, *, default: bool) -> Callable[[str], bool]:

@@ -7,19 +7,28 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from postrenderer.files import read_file
-from postrenderer.hosts.argocd.confine import find_file, find_files, find_host, has_pattern, is_within, suggest_host
+from postrenderer.hosts.argocd.confine import (
+    find_file,
+    find_files,
+    find_host,
+    has_pattern,
+    is_within,
+    join_path,
+    suggest_host,
+)
 from postrenderer.hosts.argocd.parameters import Parameters
+from postrenderer.hosts.argocd.readers import check_case, load_plain, read_whole
 from postrenderer.hosts.argocd.request import Request, check_name
 from postrenderer.hosts.argocd.schema import check_schemas
 from postrenderer.hosts.argocd.workspace import ProgramFailed, Workspace
 from postrenderer.model import Refused
-from postrenderer.yaml import Node, YamlError, load_tree
+from postrenderer.yaml import Node, YamlError
 
 CHART = "Chart.yaml"
 _MAX_CHART = 1 << 20
 _MISSING = "found in Chart.yaml, but missing in charts/ directory"
 _COMMA = re.compile(r"([^\\]),")
+_FILE_PARAMETER = "parameter helm-file-parameters"
 
 
 def render_chart(
@@ -62,11 +71,10 @@ def list_arguments(request: Request, parameters: Parameters, workspace: Workspac
     for option, pairs in (("--set", parameters.helm_parameters), ("--set-string", parameters.helm_string_parameters)):
         arguments += [f"{option}={name}={_escape(request.substitute(value))}" for name, value in pairs.items()]
     for name, path in parameters.helm_file_parameters.items():
-        file = find_file(request, request.substitute(path), f"parameter helm-file-parameters: {name}")
-        arguments.append(f"--set-file={name}={_escape(file)}")
-    arguments += [f"--values={file}" for file in _find_values_files(request, parameters)]
+        arguments.append(_set_file(name, find_file(request, request.substitute(path), f"{_FILE_PARAMETER}: {name}")))
+    arguments += [_add_values(file) for file in _find_values_files(request, parameters)]
     if parameters.values is not None:
-        arguments.append(f"--values={workspace.write('values.yaml', parameters.values.encode())}")
+        arguments.append(_add_values(workspace.write("values.yaml", parameters.values.encode())))
     arguments += [f"--api-versions={each}" for each in parameters.api_versions or request.api_versions]
     flags = (
         ("--include-crds", not parameters.skip_crds),
@@ -95,6 +103,20 @@ def _escape(value: str) -> str:
     if value.startswith("{") and value.endswith("}"):
         return value
     return _COMMA.sub(r"\1\\,", value)
+
+
+def _set_file(name: str, file: str) -> str:
+    """The option for a file's content. helm reads one path for each `=` that it finds: `x=/etc/passwd,y`."""
+    if any(char in name for char in "=,{}") or name.endswith("\\"):
+        raise Refused(f"{_FILE_PARAMETER}: {name!r} is no name of one value")
+    path = file.replace("\\", "\\\\").replace(",", "\\,")
+    return f"--set-file={name}={path}"
+
+
+def _add_values(file: str) -> str:
+    """The option for a values file. helm reads CSV there: to it `x,/etc/passwd` is two files."""
+    quoted = file.replace('"', '""')
+    return f'--values="{quoted}"' if any(char in file for char in ',"') else f"--values={file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +149,12 @@ def _find_dependencies(folder: str) -> Iterator[_Dependency]:
         if not os.path.isfile(path):
             continue
         try:
-            tree = load_tree(read_file(path, _MAX_CHART).decode())
-            entries = tree.root.sequence("dependencies") if tree is not None and tree.root.is_mapping else ()
-            for entry in entries:
+            tree = load_plain(read_whole(path, _MAX_CHART, name).decode())
+            if tree is None:
+                continue
+            check_case(tree.root, ("dependencies",))
+            for entry in tree.root.sequence("dependencies"):
+                check_case(entry, ("name", "repository"))
                 yield _Dependency(name, _read_text(entry, "name"), _read_text(entry, "repository"))
         except (YamlError, UnicodeDecodeError) as error:
             raise Refused(f"{name}: cannot be read: {error}") from None
@@ -142,7 +167,7 @@ def _read_text(entry: Node, key: str) -> str:
 
 def _check_local(request: Request, dependency: _Dependency) -> None:
     path = dependency.repository.removeprefix("file://")
-    found = os.path.realpath(os.path.join(request.folder, path))
+    found = join_path(request.folder, path)
     if path.startswith("/") or not is_within(found, request.root) or not os.path.isdir(found):
         raise Refused(
             f"{dependency.source}: dependency {dependency.name}: {dependency.repository!r} is no directory of the "

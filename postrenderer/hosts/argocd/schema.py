@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from postrenderer.files import read_file
+from postrenderer.hosts.argocd.confine import show_path
+from postrenderer.hosts.argocd.readers import read_whole
 from postrenderer.model import Refused
+from postrenderer.outcome import escape
 
 NAME = "values.schema.json"
 MAX_FILE = 5 * 1024**2
 """helm's own limit for a file of a chart."""
-MAX_ARCHIVE = 100 * 1024**2
-"""helm's own limit for an archive, unpacked."""
-MAX_ARCHIVES = 5
-"""So deep may archives be inside archives."""
-_DRAFTS = ("http://json-schema.org/", "https://json-schema.org/")
+_ARCHIVES = (".tgz", ".tar.gz")
+_MAX_PACKED = 100 * 1024**2
+# What helm has of json-schema.org without asking it.
+_DRAFT = re.compile(r"https?://json-schema\.org/(?:draft-0[467]/schema|draft/20(?:19-09|20-12)/schema)(?:#.*)?\Z")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -26,49 +28,44 @@ def check_schemas(chart: str) -> None:
 
     Raises `Refused` also for an archive that is none, that unpacks outside, or without end.
     """
+    archives: list[str] = []
+    for path, is_archive in _find_files(chart):
+        if is_archive:
+            archives.append(path)
+        else:
+            shown = show_path(path, chart)
+            _check_schema(read_whole(path, MAX_FILE, shown), shown)
+    if archives:
+        from postrenderer.hosts.argocd.archives import ArchiveReader
+
+        reader = ArchiveReader(NAME, MAX_FILE)
+        for path in archives:
+            shown = show_path(path, chart)
+            for content, inside in reader.read(read_whole(path, _MAX_PACKED, shown), shown):
+                _check_schema(content, inside)
+
+
+def _find_files(chart: str) -> Iterator[tuple[str, bool]]:
+    """The schemas and archives of a chart, by path, and whether it is an archive; links are followed, as helm does."""
     seen = set()
-    for folder, folders, names in os.walk(chart, followlinks=True):  # as helm follows them
-        seen.add(os.path.realpath(folder))
-        folders[:] = [each for each in folders if os.path.realpath(os.path.join(folder, each)) not in seen]
+    for folder, folders, names in os.walk(chart, followlinks=True, onerror=_refuse):
+        # Twice through one directory where a link calls it charts/: its archives are some only below that name.
+        is_charts = os.path.basename(folder) == "charts"
+        seen.add((_identify(folder), is_charts))
+        folders[:] = [each for each in folders if (_identify(os.path.join(folder, each)), each == "charts") not in seen]
         for name in sorted(names):
-            path = os.path.join(folder, name)
-            shown = os.path.relpath(path, chart)
-            if name == NAME:
-                _check_schema(bytes(read_file(path, MAX_FILE)), shown)
-            elif name.endswith((".tgz", ".tar.gz")) and os.path.basename(folder) == "charts":
-                _check_archive(bytes(read_file(path, MAX_ARCHIVE)), shown, 1)
+            if name == NAME or (is_charts and name.endswith(_ARCHIVES)):
+                yield os.path.join(folder, name), name != NAME
 
 
-def _check_archive(content: bytes, shown: str, depth: int) -> None:
-    from postrenderer.registry.compression import decompress  # imported where there is an archive
-    from postrenderer.registry.errors import RegistryError
-    from postrenderer.registry.tar import ByteStream, TarReader
+def _identify(folder: str) -> tuple[int, int]:
+    """Which directory it is, also behind a link. (`realpath` asks for each part of a path, and a path can be long.)"""
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
-    if depth > MAX_ARCHIVES:
-        raise Refused(f"{shown}: has archives inside archives, {MAX_ARCHIVES} deep: take them out")
-    spent = 0
 
-    def spend(count: int) -> None:
-        nonlocal spent
-        spent += count
-        if spent > MAX_ARCHIVE:
-            raise Refused(f"{shown}: unpacks to more than {MAX_ARCHIVE} bytes, which helm refuses as well")
-
-    archive = TarReader(ByteStream(decompress(iter([content]), spend)), lambda: None)
-    try:
-        for entry in archive:
-            parts = entry.name.split("/")
-            if entry.name.startswith("/") or ".." in parts or entry.kind in ("symlink", "hardlink", "other"):
-                raise Refused(f"{shown}: holds {entry.name!r}, which leads out of the chart, or is no file")
-            if entry.size > MAX_FILE:
-                raise Refused(f"{shown}: {entry.name!r} is larger than {MAX_FILE} bytes, which helm refuses as well")
-            inside = f"{shown}: {entry.name}"
-            if parts[-1] == NAME:
-                _check_schema(archive.read_content(MAX_FILE), inside)
-            elif entry.name.endswith((".tgz", ".tar.gz")) and len(parts) > 1 and parts[-2] == "charts":
-                _check_archive(archive.read_content(MAX_FILE), inside, depth + 1)
-    except RegistryError as error:
-        raise Refused(f"{shown}: cannot be unpacked: {error}") from None
+def _refuse(error: OSError) -> None:
+    raise Refused(f"{escape(error.filename)}: cannot be read: {error.strerror}")
 
 
 def _check_schema(content: bytes, shown: str) -> None:
@@ -78,9 +75,9 @@ def _check_schema(content: bytes, shown: str) -> None:
         # What is no JSON here might be some to helm: nested deeper, or with bytes that are no UTF-8.
         raise Refused(f"{shown}: is no JSON, or nested too deep") from None
     for key, value in _find_references(schema):
-        if key == "$schema" and not value.startswith(_DRAFTS):
-            raise Refused(f"{shown}: its $schema {value!r} is none of json-schema.org, and would be fetched")
-        if key in _REFERENCES and not value.startswith(("#", *_DRAFTS)):
+        if key == "$schema" and not _DRAFT.match(value):
+            raise Refused(f"{shown}: its $schema {value!r} is none that helm has, and would be fetched")
+        if key in _REFERENCES and not value.startswith("#") and not _DRAFT.match(value):
             raise Refused(f"{shown}: {key} {value!r} leads out of the schema: write it into the schema")
 
 

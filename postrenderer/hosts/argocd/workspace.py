@@ -12,7 +12,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from types import TracebackType
 
 from postrenderer.hosts.argocd.request import VARIABLES
@@ -29,6 +31,9 @@ _SHOWN = 2000
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+(?:\.[0-9]+)?)s)?\Z")
 _CALLER_SECONDS = 60.0
 _RESERVE = 5.0
+_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "pthread_create failed")
+_GO_STACK = ("goroutine ", "runtime stack:", "SIGABRT:")
+"""How a line begins behind which Go shows where it has ended, on hundreds of lines."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -110,6 +115,7 @@ class Workspace:
             "KUBECONFIG": f"{place}/kubeconfig",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ALLOW_PROTOCOL": "https",  # of submodules as well
             "GOMEMLIMIT": str(self.limits.memory // 2),
         }
         variables.update({name: self._outer[name] for name in (*_KEPT, *VARIABLES) if name in self._outer})
@@ -134,7 +140,7 @@ class Workspace:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                preexec_fn=_make_limiter(self.limits),
+                preexec_fn=_make_limiter(self.limits, with_network=self._with_network),
             )
         except (OSError, subprocess.SubprocessError) as error:
             if isinstance(error, OSError) and error.errno == errno.E2BIG:
@@ -144,13 +150,15 @@ class Workspace:
         try:
             output, message = self._read(process, name)
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
         if process.returncode:
-            raise ProgramFailed(name, process.returncode, self._clean(message.decode(errors="replace"), folder))
+            said = self._clean(message.decode(errors="replace"), folder)
+            if any(words in said for words in _OUT_OF_MEMORY):
+                said = f"needs more memory than it may use ({self.limits.memory} bytes): {said}"
+            raise ProgramFailed(name, process.returncode, said)
         return output
 
     def _read(self, process: subprocess.Popen[bytes], name: str) -> tuple[bytes, bytes]:
@@ -163,7 +171,7 @@ class Workspace:
             selector.register(process.stderr, selectors.EVENT_READ, message)
             while selector.get_map():
                 ready = selector.select(max(0.0, self._end - time.monotonic()))
-                if not ready:
+                if not ready or time.monotonic() >= self._end:
                     seconds = f"{self.limits.seconds:g}"
                     raise Refused(
                         f"{name}: has not ended after {seconds} seconds, which is all that a request may take"
@@ -186,6 +194,7 @@ class Workspace:
     def _clean(self, message: str, folder: str) -> str:
         """One line of a message, without the places of this request."""
         lines = [line.strip() for line in message.splitlines() if line.strip()]
+        lines = list(takewhile(lambda line: not line.startswith(_GO_STACK), lines)) or lines
         errors = [line for line in lines if not line.startswith(("WARNING:", "level=", "W1", "I1"))] or lines
         text = " ".join(errors).replace(f"{self.path}/", "").replace(f"{folder}/", "").replace(folder, ".")
         return escape(text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ...")
@@ -203,14 +212,19 @@ class ProgramFailed(Refused):
         self.said = said
 
 
-def _make_limiter(limits: Limits) -> Callable[[], None]:
+def _make_limiter(limits: Limits, *, with_network: bool) -> Callable[[], None]:
     """What a program's process does before it becomes the program. All is prepared here: it runs after a fork."""
     import ctypes
     import resource
 
+    from postrenderer.hosts.argocd.seccomp import MODE_FILTER, PR_SET_SECCOMP, make_filter
+
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
-    bounds = ((resource.RLIMIT_AS, limits.memory), (resource.RLIMIT_FSIZE, limits.output), (resource.RLIMIT_CORE, 0))
+    # Where the kernel takes no filter, what was looked at before still holds.
+    network = None if with_network else make_filter()
+    # Not RLIMIT_AS: Go reserves far more than it uses, and with 1 GiB of that helm does not even start.
+    bounds = ((resource.RLIMIT_DATA, limits.memory), (resource.RLIMIT_FSIZE, limits.output), (resource.RLIMIT_CORE, 0))
 
     def limit() -> None:
         # The server ends a request that takes too long with SIGKILL: only the kernel can end what it has started.
@@ -220,8 +234,34 @@ def _make_limiter(limits: Limits) -> Callable[[], None]:
             os._exit(1)
         for what, bound in bounds:
             resource.setrlimit(what, (bound, bound))
+        if network is not None:
+            prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(network), 0, 0)
 
     return limit
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs, and what it has started: kustomize's git does not end with it."""
+    if process.poll() is None:
+        children = _list_descendants(process.pid)
+        process.kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+    process.wait()
+
+
+def _list_descendants(process: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        with suppress(OSError, ValueError), open(f"/proc/{int(name)}/stat", "rb") as file:
+            parent = int(file.read().rpartition(b")")[2].split()[1])  # a program's name can have parentheses
+            parents.setdefault(parent, []).append(int(name))
+    found = [process]
+    for each in found:
+        found.extend(parents.get(each, ()))
+    return found[1:]
 
 
 def _sweep(folder: str) -> None:
