@@ -20,7 +20,7 @@ _OPTIONS = (
     ("helm", "FILE", "The helm to run.  [default: the one on PATH]"),
     ("kustomize", "FILE", "The kustomize to run.  [default: the one on PATH]"),
     ("allow-host", "HOST,...", "Hosts from which dependencies and remote bases may be fetched.  [default: none]"),
-    ("time-limit", "SECONDS", "For a whole request.  [default: 5 s below ARGOCD_EXEC_TIMEOUT, else 55]"),
+    ("time-limit", "SECONDS", "For a whole request.  [default: 55, less with a short ARGOCD_EXEC_TIMEOUT]"),
     ("memory-limit", "BYTES", "For each program that is run.  [default: 2 GiB]"),
     ("output-limit", "BYTES", "For what helm or kustomize prints.  [default: 64 MiB]"),
 )

@@ -48,17 +48,18 @@ class Limits:
 
 
 def find_seconds(environment: Mapping[str, str]) -> float:
-    """The time for a request's programs: below Argo CD's own, which ends with SIGKILL and says nothing.
+    """The time for a request: below Argo CD's own, which ends with SIGKILL and says nothing.
 
-    The repo server waits 60 seconds for all of a request, unless told otherwise; the plugin's server ends a command
-    after `ARGOCD_EXEC_TIMEOUT` (a duration of Go, such as 90s or 2m30s).
+    The repo server's callers wait 60 seconds for all of a request, unless told otherwise. `ARGOCD_EXEC_TIMEOUT` (a
+    duration of Go, such as 90s or 2m30s) can only shorten that: a plugin's server does not read it, and a caller that
+    waits longer is the operator's to tell.
     """
     text = environment.get("ARGOCD_EXEC_TIMEOUT", "")
     match = _DURATION.match(text) if text else None
     if match is None or not any(match.groups()):
         return _CALLER_SECONDS - _RESERVE
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    total = 3600 * hours + 60 * minutes + seconds
+    total = min(3600 * hours + 60 * minutes + seconds, _CALLER_SECONDS)
     return max(total - _RESERVE, total / 2)
 
 
