@@ -143,7 +143,7 @@ class TestGenerate:
         check_refused(generate(folder, *options), message)
 
     def test_this_program_itself_has_a_time_limit(self, folder: Path) -> None:
-        (folder / "a.yaml").write_text("".join(f"---\n{KNOWN}" for _ in range(40_000)))
+        (folder / "a.yaml").write_text("".join(f"---\n{KNOWN}" for _ in range(20_000)))
         check_refused(generate(folder, "--time-limit", "1"), "error: has not ended after 1 seconds, which is all")
 
 
