@@ -37,6 +37,10 @@ class PolicyFailure(Exception):
     """The input is sound, but a policy that was asked for (`strict`, `unknown-image: fail`) is not met. Exit code 1."""
 
 
+class TimeOver(BaseException):
+    """The time that a host gives is over. No `Exception`: whoever goes on after one must not go on after this."""
+
+
 class Node(Protocol):
     """One YAML value as a kind's reader sees it: aliases and merge keys are already followed, null is absent.
 

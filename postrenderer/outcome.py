@@ -17,7 +17,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the message for what ended a run."""
     import click
 
-    from postrenderer.model import PolicyFailure, Refused
+    from postrenderer.model import PolicyFailure, Refused, TimeOver
 
     if isinstance(error, PolicyFailure):
         return POLICY, str(error)
@@ -25,6 +25,8 @@ def explain(error: BaseException) -> tuple[int, str]:
         return USAGE, error.format_message()
     if isinstance(error, Refused):
         return USAGE, error.message
+    if isinstance(error, TimeOver):
+        return USAGE, str(error)
     if isinstance(error, BrokenPipeError):
         return CLOSED_PIPE, "the output was closed before everything was written"
     if isinstance(error, MemoryError):

@@ -13,7 +13,7 @@ from postrenderer.commands.argocd.operator import operator_options, read_operato
 from postrenderer.console import write_output
 from postrenderer.files import Pieces
 from postrenderer.hosts.argocd.request import Request, read_request
-from postrenderer.model import Refused
+from postrenderer.model import Refused, TimeOver
 from postrenderer.options import common_options, read_settings, setting_options
 from postrenderer.session import open_session
 from postrenderer.stream import join_streams
@@ -61,7 +61,7 @@ def _set_alarm(seconds: float) -> None:
     """End this very program with a message when the time is over, before Argo CD ends it without one."""
 
     def ring(_number: int, _frame: object) -> None:
-        raise Refused(f"has not ended after {seconds:g} seconds, which is all that a request may take")
+        raise TimeOver(f"has not ended after {seconds:g} seconds, which is all that a request may take")
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds + 1)  # a program of the request is ended first, by its name
