@@ -85,7 +85,7 @@ class Workspace:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
 
     def write(self, name: str, content: bytes) -> str:
         """Write a file that nobody else can read. Returns its path."""
@@ -275,7 +275,12 @@ def _sweep(folder: str) -> None:
         number = name.removeprefix(PREFIX).partition("-")[0]
         path = os.path.join(folder, name)
         if number.isdigit() and os.path.isdir(path) and not os.path.islink(path) and not _is_running(int(number)):
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
+
+
+def _remove(folder: str) -> None:
+    with suppress(RecursionError):  # up to Python 3.12 it calls itself for each directory in a directory
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_running(process: int) -> bool:
