@@ -69,6 +69,12 @@ def test_image_uid_in_each_shape(given: dict[str, Any]) -> None:
     assert read({"name": "image-uid", **given}).settings == {"image_uid": (("a/b", 7), ("c/d:1", 8))}
 
 
+def test_what_is_announced_as_unknown_says_nothing() -> None:
+    """The user interface shows an unknown image with an empty UID, and may give that back."""
+    given = {"name": "image-uid", "map": {"a/b": "", "c/d:1": "8"}}
+    assert read(given).settings == {"image_uid": (("c/d:1", 8),)}
+
+
 def test_lists() -> None:
     for given in ({"string": "Sandbox,SandboxAgent"}, {"array": ["Sandbox", "SandboxAgent"]}):
         assert read({"name": "only-kind", **given}).settings == {"only_kind": ("Sandbox", "SandboxAgent")}

@@ -331,7 +331,7 @@ class TestAnnouncements:
 
     def test_what_is_announced_can_be_given_back(self, server: CmpServer, repo: Path) -> None:
         """The user interface sends what it shows, if somebody edits it."""
-        write_chart(repo, one=SANDBOX)
+        write_chart(repo, one=SANDBOX, two=UNKNOWN.replace("one", "two"))
         announced = server.parameters(repo)
         given = [
             {key: each[key] for key in ("name", "string", "array", "map") if key in each}

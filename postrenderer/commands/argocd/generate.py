@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from postrenderer.commands.argocd.operator import operator_options, read_operato
 from postrenderer.console import write_output
 from postrenderer.files import Pieces
 from postrenderer.hosts.argocd.request import Request, read_request
-from postrenderer.model import Refused, TimeOver
+from postrenderer.model import Refused
 from postrenderer.options import common_options, read_settings, setting_options
 from postrenderer.session import open_session
 from postrenderer.stream import join_streams
@@ -32,7 +31,7 @@ def generate(**options: Any) -> None:
     Reads the environment that Argo CD gives to a plugin. A chart is rendered by helm, a kustomization built by
     kustomize, a directory read, each as Argo CD does it itself.
     """
-    from postrenderer.commands.argocd.source import render_source
+    from postrenderer.commands.argocd.source import render_source, set_alarm
     from postrenderer.hosts.argocd.detect import detect_tool
     from postrenderer.hosts.argocd.parameters import read_parameters
     from postrenderer.hosts.argocd.workspace import Workspace
@@ -40,7 +39,7 @@ def generate(**options: Any) -> None:
 
     with open_session(options) as session:
         operator = read_operator(options, os.environ)
-        _set_alarm(operator.limits.seconds)
+        set_alarm(operator.limits.seconds)
         request = read_request(os.environ, os.getcwd())
         parameters = read_parameters(request.parameters, session.capabilities.locked)
         function = Function("ARGOCD_APP_PARAMETERS", values=parameters.settings)
@@ -55,16 +54,6 @@ def generate(**options: Any) -> None:
         session.write_report()
         write_output(pieces)
         session.print_findings()
-
-
-def _set_alarm(seconds: float) -> None:
-    """End this very program with a message when the time is over, before Argo CD ends it without one."""
-
-    def ring(_number: int, _frame: object) -> None:
-        raise TimeOver(f"has not ended after {seconds:g} seconds, which is all that a request may take")
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds + 1)  # a program of the request is ended first, by its name
 
 
 def _check_content(pieces: Pieces, request: Request, tool: str) -> None:

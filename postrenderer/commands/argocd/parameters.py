@@ -24,7 +24,7 @@ def parameters(**options: Any) -> None:
 
     Where the application cannot be rendered, what is known without that is printed all the same.
     """
-    from postrenderer.commands.argocd.source import render_source
+    from postrenderer.commands.argocd.source import render_source, set_alarm
     from postrenderer.hosts.argocd import announce
     from postrenderer.hosts.argocd.detect import detect_tool
     from postrenderer.hosts.argocd.parameters import read_parameters
@@ -33,6 +33,7 @@ def parameters(**options: Any) -> None:
 
     with open_session(options) as session:
         operator = read_operator(options, os.environ)
+        set_alarm(operator.limits.seconds)
         request = read_request(os.environ, os.getcwd())
         tool = detect_tool(request.folder)
         users: dict[str, int | None] = {}

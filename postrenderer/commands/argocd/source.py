@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 from postrenderer.commands.argocd.operator import Operator
 from postrenderer.hosts.argocd.confine import check_repository
 from postrenderer.hosts.argocd.parameters import Parameters
 from postrenderer.hosts.argocd.request import Request
 from postrenderer.hosts.argocd.workspace import Workspace
+from postrenderer.model import TimeOver
 from postrenderer.session import Input
 
 
@@ -29,3 +32,13 @@ def render_source(
     from postrenderer.hosts.argocd.directory import read_directory
 
     return [Input(name, data, None) for name, data in read_directory(request, parameters, operator.limits.output)]
+
+
+def set_alarm(seconds: float) -> None:
+    """End this very program with a message when the time is over, before Argo CD ends it without one."""
+
+    def ring(_number: int, _frame: object) -> None:
+        raise TimeOver(f"has not ended after {seconds:g} seconds, which is all that a request may take")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1)  # a program of the request is ended first, by its name

@@ -32,7 +32,7 @@ def _matches_one(tokens: list[Token], name: str) -> bool:
     at = token = 0
     star = restart = -1
     while at < len(name):
-        step = tokens[token] if token < len(tokens) else _NEVER
+        step = tokens[token] if token < len(tokens) else _is_none
         if step is None:
             star, restart = token, at
             token += 1
@@ -47,7 +47,7 @@ def _matches_one(tokens: list[Token], name: str) -> bool:
     return all(step is None for step in tokens[token:])
 
 
-def _NEVER(_char: str) -> bool:  # noqa: N802  # a constant that happens to be a function
+def _is_none(_char: str) -> bool:
     return False
 
 

@@ -189,7 +189,7 @@ def _read_setting(given: Given, setting: Setting, locked: tuple[str, ...]) -> An
     try:
         check_unlocked(setting.name, locked)
         if given.map is not None and setting.name == "image-uid":
-            return tuple(entry for pair in given.map.items() for entry in setting.parse("=".join(pair)))
+            return tuple(entry for pair in given.map.items() if pair[1] for entry in setting.parse("=".join(pair)))
         if given.array is not None and setting.is_list:
             return tuple(entry for text in given.array for entry in setting.parse(text))
         if given.string is None:
